@@ -1,0 +1,199 @@
+"""Integer expressions in the operands a and b.
+
+Text is parsed through a whitelist over Python's `ast` and never evaluated by Python: the tree below is
+interpreted, on integers or on anything with integer arithmetic (numpy arrays, torch tensors).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from theory.errors import InputError
+
+MAX_TEXT = 1000
+MAX_CONSTANT = 10**1000
+
+
+@dataclass(frozen=True)
+class Var:
+    """An operand, `a` or `b`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Const:
+    """An integer constant."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Binary:
+    """`left op right` with op one of + - * % //; the right side of % and // is a positive constant."""
+
+    op: str
+    left: Expression
+    right: Expression
+
+
+Expression = Var | Const | Binary
+
+_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Mod: "%", ast.FloorDiv: "//"}
+_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "%": 2, "//": 2}
+
+
+def parse(text: str) -> Expression:
+    """Parse an expression in a and b over + - * % // and integer constants.
+
+    Raises:
+        InputError: anything else in the text: a call, an attribute, another name, a power, a variable divisor.
+    """
+    if len(text) > MAX_TEXT:
+        raise InputError(f"expression of {len(text)} characters: at most {MAX_TEXT} are read")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        return _convert(tree, text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"expression {text!r} is not readable: write it like '(3*a + b) % 24'") from None
+
+
+def _convert(node: ast.expr, text: str) -> Expression:
+    match node:
+        case ast.Constant(value=int() as value) if not isinstance(value, bool):
+            if abs(value) > MAX_CONSTANT:
+                raise InputError("a constant of more than 1000 digits: write a smaller one")
+            return Const(value)
+        case ast.Name(id=("a" | "b") as name):
+            return Var(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _combine("-", Const(0), _convert(operand, text))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _combine(_OPERATORS[type(op)], _convert(left, text), _convert(right, text))
+        case ast.BinOp(op=ast.Pow()):
+            raise InputError(f"expression {text!r} uses a power: write a product, a*a for a squared")
+    what = {ast.Call: "a call", ast.Attribute: "an attribute", ast.Name: "a name other than a and b"}.get(type(node), "something")
+    raise InputError(f"expression {text!r} uses {what} that is not allowed: only a, b, integers and + - * % // are")
+
+
+def _combine(op: str, left: Expression, right: Expression) -> Expression:
+    """The node `left op right`, with constants folded."""
+    if op in "%//":
+        if not isinstance(right, Const) or right.value < 1:
+            raise InputError(f"the right side of {op} must be a positive integer constant, like 'a {op} 10'")
+    if isinstance(left, Const) and isinstance(right, Const):
+        return Const(_apply(op, left.value, right.value))
+    return Binary(op, left, right)
+
+
+def _apply(op: str, left: Any, right: Any) -> Any:
+    match op:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case "%":
+            return left % right
+        case _:
+            return left // right
+
+
+def evaluate(expression: Expression, a: Any, b: Any) -> Any:
+    """The value at (a, b); integers, numpy arrays and torch tensors alike (the caller minds overflow)."""
+    match expression:
+        case Var(name):
+            return a if name == "a" else b
+        case Const(value):
+            return value
+        case Binary(op, left, right):
+            return _apply(op, evaluate(left, a, b), evaluate(right, a, b))
+
+
+def to_text(expression: Expression, outer: int = 0, right_side: bool = False) -> str:
+    """Python and sympy readable text, with no more brackets than needed."""
+    match expression:
+        case Var(name):
+            return name
+        case Const(value):
+            return str(value) if value >= 0 or outer == 0 else f"({value})"
+        case Binary("-", Const(0), right):
+            text = "-" + to_text(right, 2, True)
+            return f"({text})" if outer else text
+        case Binary(op, left, right):
+            rank = _PRECEDENCE[op]
+            text = f"{to_text(left, rank, op not in '+-*' and isinstance(left, Binary))} {op} {to_text(right, rank, True)}"
+            return f"({text})" if rank < outer or (rank == outer and right_side) else text
+
+
+def substitute(expression: Expression, values: Mapping[str, Expression]) -> Expression:
+    """The expression with each operand replaced."""
+    match expression:
+        case Var(name):
+            return values[name]
+        case Const():
+            return expression
+        case Binary(op, left, right):
+            return Binary(op, substitute(left, values), substitute(right, values))
+
+
+def truncate(expression: Expression, modulus: int) -> Expression:
+    """f(a mod M, b mod M): the function of operands cut to their low digits (M a power of the base)."""
+    return substitute(expression, {name: Binary("%", Var(name), Const(modulus)) for name in "ab"})
+
+
+def polynomial(expression: Expression) -> dict[tuple[int, int], int] | None:
+    """Coefficients {(i, j): c} of the sum of c * a^i * b^j, or None where % or // occurs."""
+    match expression:
+        case Var(name):
+            return {(1, 0) if name == "a" else (0, 1): 1}
+        case Const(value):
+            return {(0, 0): value} if value else {}
+        case Binary(op, left, right):
+            x, y = polynomial(left), polynomial(right)
+            if x is None or y is None or op in ("%", "//"):
+                return None
+            out: dict[tuple[int, int], int] = {}
+            if op == "*":
+                for (i, j), c in x.items():
+                    for (k, m), d in y.items():
+                        out[i + k, j + m] = out.get((i + k, j + m), 0) + c * d
+            else:
+                out = dict(x)
+                for key, d in y.items():
+                    out[key] = out.get(key, 0) + (d if op == "+" else -d)
+            return {key: c for key, c in out.items() if c}
+
+
+def affine(expression: Expression) -> tuple[int, int, int] | None:
+    """(alpha, beta, gamma) when the expression is alpha*a + beta*b + gamma, else None."""
+    terms = polynomial(expression)
+    if terms is None or any(i + j > 1 for i, j in terms):
+        return None
+    return terms.get((1, 0), 0), terms.get((0, 1), 0), terms.get((0, 0), 0)
+
+
+def bounds(expression: Expression, largest: int) -> tuple[int, int]:
+    """An interval that holds every value for 0 <= a, b <= largest; exact for monotone expressions."""
+    match expression:
+        case Var():
+            return 0, largest
+        case Const(value):
+            return value, value
+        case Binary("%", left, Const(p)):
+            low, high = bounds(left, largest)
+            return (low, high) if low >= 0 and high < p else (0, p - 1)
+        case Binary(op, left, right):
+            (a, b), (c, d) = bounds(left, largest), bounds(right, largest)
+            if op == "+":
+                return a + c, b + d
+            if op == "-":
+                return a - d, b - c
+            ends = [_apply(op, x, y) for x in (a, b) for y in (c, d)]
+            return min(ends), max(ends)

@@ -1,0 +1,99 @@
+"""Tasks: named integer functions of two operands, in a base. To add one, add a row to CATALOGUE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from theory.errors import InputError
+from theory.expressions import Binary, Const, Expression, bounds, evaluate, parse, to_text, truncate
+
+#: name -> (expression with p for the modulus, one-line description)
+CATALOGUE: dict[str, tuple[str, str]] = {
+    "add": ("a + b", "digit addition"),
+    "mul": ("a * b", "multiplication"),
+    "mod-add": ("(a + b) % p", "addition modulo p"),
+    "mod-mul": ("a * b % p", "multiplication modulo p"),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """An integer function f(a, b) of operands a, b >= 0, written in base `base`."""
+
+    name: str
+    expression: Expression
+    base: int
+
+    def __call__(self, a: Any, b: Any) -> Any:
+        return evaluate(self.expression, a, b)
+
+    @property
+    def text(self) -> str:
+        """The expression as text."""
+        return to_text(self.expression)
+
+    @property
+    def modulus(self) -> int | None:
+        """p when the task is something mod p, else None."""
+        match self.expression:
+            case Binary("%", _, Const(p)):
+                return p
+        return None
+
+    @property
+    def inner(self) -> Expression:
+        """The expression below the outermost mod p (the expression itself without one)."""
+        match self.expression:
+            case Binary("%", inner, Const(_)):
+                return inner
+        return self.expression
+
+    def truncated(self, digits: int) -> Expression:
+        """f(a mod B^n, b mod B^n), n = digits."""
+        return truncate(self.expression, self.base**digits)
+
+    def result_width(self, digits: int) -> int:
+        """Digits of the largest value for operands of up to `digits` digits.
+
+        Raises:
+            InputError: the value may be negative, which has no digits.
+        """
+        low, high = bounds(self.expression, self.base**digits - 1)
+        if low < 0:
+            raise InputError(f"{self.text} may be negative, which has no digits: use a result modulo a power of the base")
+        return digit_count(high, self.base)
+
+
+def digit_count(value: int, base: int) -> int:
+    """Number of digits of value >= 0; 0 has one."""
+    count = 1
+    while value >= base:
+        value //= base
+        count += 1
+    return count
+
+
+def make_task(name: str | None = None, expr: str | None = None, base: int = 10, modulus: int | None = None) -> Task:
+    """A task from the catalogue, or from an expression.
+
+    Raises:
+        InputError: unknown name, base < 2, modulus missing, superfluous or < 2, bad expression.
+    """
+    if base < 2:
+        raise InputError(f"base {base}: the base must be at least 2")
+    if (name is None) == (expr is None):
+        raise InputError("give either --task or --expr, not both and not neither")
+    if modulus is not None and modulus < 2:
+        raise InputError(f"modulus {modulus}: the modulus must be at least 2")
+    if expr is not None:
+        tree = parse(expr)
+        if modulus is not None:
+            raise InputError("--modulus goes with mod-add and mod-mul: write the modulus into the expression, like '(a + b) % 24'")
+        return Task("expr", tree, base)
+    if name not in CATALOGUE:
+        raise InputError(f"unknown task {name!r}: choose from {', '.join(CATALOGUE)}, or write --expr")
+    text = CATALOGUE[name][0]
+    if ("p" in text) != (modulus is not None):
+        raise InputError(f"task {name} {'needs' if 'p' in text else 'takes no'} --modulus")
+    return Task(name, parse(text.replace("p", str(modulus))), base)
