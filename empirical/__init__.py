@@ -1,0 +1,1 @@
+"""Trains GPT-like models on arithmetic and measures, per length, what function they compute."""

@@ -1,0 +1,104 @@
+"""Counts, per test length, of answers equal to the truth and to the truncated function, by greedy decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from empirical.data import Lines, Pairs, PairSampler, Renderer, held_out
+from empirical.model import GPT, Cache
+from empirical.spec import RunSpec
+
+CHUNK = 500
+DRAWS = 64
+
+
+@torch.inference_mode()
+def greedy(model: GPT, lines: Lines) -> Tensor:
+    """Tokens (N, T) with every answer token replaced by the model's own, fed back as it goes; keys are cached."""
+    token_NT, cache = lines.token_NT.clone(), Cache([])
+    step_T = lines.answer_NT.any(0)
+    first, length = int(step_T.nonzero()[0]), token_NT.shape[1]
+    start = 0
+    for t in range(first, length):
+        if step_T[t]:
+            logits = model(token_NT[:, start:t], torch.tensor([t - 1], device=token_NT.device), cache)
+            start = t
+            token_NT[:, t] = torch.where(lines.answer_NT[:, t], logits[:, 0].argmax(1), token_NT[:, t])
+    return token_NT
+
+
+def draw_test(spec: RunSpec, length: int, count: int, device: torch.device) -> tuple[Pairs, bool]:
+    """Test pairs at one length, and whether they are all held out of training.
+
+    At trained lengths only held-out pairs are kept; where the domain is so small that none is, all pairs are.
+    """
+    sampler = PairSampler(spec.test_domain, (length,), spec.base, device)
+    if length not in spec.train_lengths:
+        return sampler.draw(count), True
+    kept: list[Pairs] = []
+    for _ in range(DRAWS):
+        pairs = sampler.draw(count)
+        kept.append(pairs.take(held_out(pairs, spec.heldout).nonzero()[:, 0]))
+        if sum(len(x.length_N) for x in kept) >= count:
+            break
+    found = Pairs(torch.cat([x.a_ND for x in kept]), torch.cat([x.b_ND for x in kept]), torch.cat([x.length_N for x in kept]))
+    if len(found.length_N) == 0:
+        return sampler.draw(count), False
+    return found.take(torch.arange(min(count, len(found.length_N)), device=device)), True
+
+
+def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, seed: int) -> list[dict[str, Any]]:
+    """Per length: `examples`, `truth` and `learned` (exact matches), `truth_digits` (correct at each place of the result).
+
+    `learned` counts agreement with f(a mod B^n, b mod B^n), n the longest trained length; null in unpadded
+    layouts, where that function would need another number of tokens.
+    """
+    device = next(model.parameters()).device
+    task, layout = spec.make_task(), spec.make_layout()
+    renderer = Renderer(task, layout, device)
+    cut = None if layout.unpadded else task.truncated(spec.training.longest)
+    training, out = model.training, []
+    model.eval()
+    with torch.random.fork_rng(devices=[]):
+        for length in lengths:
+            torch.manual_seed(seed * 1_000_003 + length)
+            pairs, unseen = draw_test(spec, length, examples, device)
+            truth = learned = 0
+            per_digit: Tensor | None = None
+            for index in torch.arange(len(pairs.length_N), device=device).split(CHUNK):
+                chunk = pairs.take(index)
+                lines = renderer.lines(chunk)
+                out_NT = greedy(model, lines)
+                right_NT = (out_NT == lines.token_NT) | ~lines.answer_NT
+                truth += int(right_NT.all(1).sum())
+                if cut is not None:
+                    cut_NT = renderer.lines(chunk, cut).token_NT
+                    learned += int(((out_NT == cut_NT) | ~lines.answer_NT).all(1).sum())
+                    places = right_NT[:, lines.answer_NT[0]].sum(0)
+                    per_digit = places if per_digit is None else per_digit + places
+            entry = {
+                "length": length,
+                "region": spec.training.region(length),
+                "examples": len(pairs.length_N),
+                "held_out": unseen,
+                "truth": truth,
+                "learned": learned if cut is not None else None,
+                "truth_digits": per_digit.tolist() if per_digit is not None else None,
+            }
+            out.append(entry)
+    model.train(training)
+    return out
+
+
+def evaluate_weights(folder: Path, lengths: Sequence[int], examples: int, seed: int) -> list[dict[str, Any]]:
+    """Evaluate the committed weights of a run on fresh random inputs; entries as in `evaluate`."""
+    from empirical.store import load_model, load_run
+
+    torch.set_num_threads(1)
+    run = load_run(folder)
+    return evaluate(load_model(run), run.spec, lengths, examples, seed)

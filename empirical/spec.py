@@ -1,0 +1,144 @@
+"""RunSpec: everything that determines a training run, and its digest. No torch here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from theory.domains import Training, make_training, parse_lengths
+from theory.encodings import Encoding, make_encoding
+from theory.errors import InputError
+from theory.layouts import Layout, make_layout
+from theory.tasks import Task, make_task
+
+#: layers / heads / dim; nano, micro and mini are the papers'
+PRESETS: dict[str, tuple[int, int, int]] = {
+    "local": (1, 4, 64),
+    "small": (3, 4, 64),
+    "nano": (3, 3, 48),
+    "micro": (4, 4, 128),
+    "mini": (6, 6, 384),
+}
+
+#: encodings that can be trained -> the mechanism in empirical.model
+TRAINABLE = {
+    **dict.fromkeys(("absolute", "ape", "learned"), "learned"),
+    **dict.fromkeys(("relative", "rpe", "shaw"), "shaw"),
+    **dict.fromkeys(("bias", "t5"), "bias"),
+    **dict.fromkeys(("window", "windowed", "local"), "bias"),
+    **dict.fromkeys(("none", "nope", "no"), "none"),
+}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run: task, layout, encoding, model, optimiser, seed. Equal specs have equal digests.
+
+    Lengths count digits, `steps` optimiser steps of `batch` lines each, `max_distance` tokens (relative
+    distances are clipped there), `heldout` is the reciprocal of the share of pairs that are never trained on.
+    """
+
+    task: str
+    train_lengths: tuple[int, ...]
+    test_lengths: tuple[int, ...]
+    encoding: str
+    layout: str
+    width: int
+    expr: str | None = None
+    modulus: int | None = None
+    base: int = 10
+    window: int | None = None
+    direction: str = "lsd"
+    train_domain: str = "either"
+    test_domain: str = "either"
+    layers: int = 3
+    heads: int = 4
+    dim: int = 64
+    max_distance: int = 32
+    dropout: float = 0.2
+    steps: int = 10_000
+    batch: int = 64
+    lr: float = 1e-3
+    weight_decay: float = 0.1
+    warmup: int = 100
+    clip: float = 1.0
+    heldout: int = 16
+    examples: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained, before anything is written."""
+        for name in ("steps", "batch", "layers", "heads", "dim", "warmup", "examples", "max_distance", "width"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
+        if self.dim % self.heads:
+            raise InputError(f"dim {self.dim} is not a multiple of heads {self.heads}: choose a multiple")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
+        if self.heldout < 2:
+            raise InputError(f"heldout {self.heldout}: at least 2 (half of the pairs held out)")
+        if not 0 <= self.seed < 2**31:
+            raise InputError(f"seed {self.seed}: must lie in [0, 2^31)")
+        if self.encoding not in TRAINABLE:
+            raise InputError(f"encoding {self.encoding!r} cannot be trained yet: choose from {', '.join(TRAINABLE)}")
+        task, layout, _ = self.make_task(), self.make_layout(), self.make_encoding()
+        longest = max(*self.train_lengths, *(self.test_lengths if layout.fixed else (1,)))
+        if layout.fixed and longest > self.width:
+            raise InputError(f"width {self.width} is below the longest operand ({longest} digits): use --width {longest}")
+        layout.widths(task, longest)
+        make_training(self.test_domain, self.test_lengths)
+        make_training(self.train_domain, self.train_lengths)
+
+    def make_task(self) -> Task:
+        return make_task(None if self.expr else self.task, self.expr, self.base, self.modulus)
+
+    def make_layout(self) -> Layout:
+        return make_layout(self.layout, self.width, self.direction)
+
+    def make_encoding(self) -> Encoding:
+        return make_encoding(self.encoding, self.window, self.layers)
+
+    @property
+    def training(self) -> Training:
+        return Training(self.train_domain, self.train_lengths)
+
+    @property
+    def mechanism(self) -> str:
+        """How empirical.model builds the encoding: learned, shaw, bias or none."""
+        return TRAINABLE[self.encoding]
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(canonical_json(asdict(self)).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; `spec_from_dict` is the inverse."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def spec_from_dict(values: Mapping[str, Any]) -> RunSpec:
+    """A RunSpec from plain values; lengths may be text such as '1-3' or lists.
+
+    Raises:
+        InputError: an unknown or missing key, or a value that RunSpec refuses.
+    """
+    known = {field.name for field in fields(RunSpec)}
+    if unknown := sorted(set(values) - known):
+        raise InputError(f"unknown setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
+    out = dict(values)
+    for key in ("train_lengths", "test_lengths"):
+        if key in out:
+            out[key] = parse_lengths(out[key]) if isinstance(out[key], str) else tuple(out[key])
+    try:
+        return RunSpec(**out)
+    except TypeError as error:
+        raise InputError(f"run specification: {error}") from None
+
+
+def canonical_json(value: Any) -> str:
+    """One text per value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,147 @@
+"""The run store: one folder per RunSpec digest, holding spec, metrics, weights, and last of all the result.
+
+    <digest>/spec.json  metrics.jsonl  weights.safetensors  result.json
+
+`result.json` is renamed into place when everything else is on disk: it marks a finished run. It carries the
+digests of the weights, of the metrics and of itself, so a file that was cut or edited is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from empirical.spec import RunSpec, canonical_json, spec_from_dict
+from theory.errors import InputError
+
+if TYPE_CHECKING:
+    from empirical.model import GPT
+
+ROOT = Path(__file__).resolve().parent.parent
+PREDICTIONS = "predictions.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, its digests checked."""
+
+    spec: RunSpec
+    result: dict[str, Any]
+    folder: Path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside, flush to disk, rename: a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def to_json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def self_digest(result: dict[str, Any]) -> str:
+    """SHA-256 of the result without its own digest."""
+    return hashlib.sha256(canonical_json({key: value for key, value in result.items() if key != "sha256"}).encode()).hexdigest()
+
+
+def finished(folder: Path) -> bool:
+    return (folder / "result.json").exists()
+
+
+def load_run(folder: Path) -> Run:
+    """A finished run.
+
+    Raises:
+        InputError: a file is missing, cut, edited, or does not belong to this folder.
+    """
+    result = _read(folder / "result.json")
+    spec_values = _read(folder / "spec.json")
+    remedy = "restore the folder, or delete it and train again"
+    if result.get("sha256") != self_digest(result):
+        raise InputError(f"{folder / 'result.json'}: digest mismatch, the file was edited: {remedy}")
+    spec = spec_from_dict(spec_values)
+    if not spec.digest == folder.name == result.get("digest") or result.get("spec") != spec_values:
+        raise InputError(f"{folder / 'spec.json'}: digest mismatch, the specification is not the one that was run: {remedy}")
+    for name, key in (("weights.safetensors", "weights_sha256"), ("metrics.jsonl", "metrics_sha256")):
+        path = folder / name
+        if not path.exists():
+            raise InputError(f"{path}: missing: {remedy}")
+        if sha256(path) != result.get(key):
+            raise InputError(f"{path}: digest mismatch, the file was cut or edited: {remedy}")
+    return Run(spec, result, folder)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing: no finished run is stored there") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: cut short or not JSON: restore it, or delete the folder and train again") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: not a JSON object: restore it, or delete the folder and train again")
+    return value
+
+
+def load_runs(results: Path) -> list[Run]:
+    """All finished runs of a store, by group and seed."""
+    runs = [load_run(path.parent) for path in sorted(results.glob("*/result.json"))]
+    return sorted(runs, key=lambda run: (run.result["group"] or "", run.spec.seed, run.spec.digest))
+
+
+def load_model(run: Run) -> GPT:
+    """The trained network of a run, in evaluation mode, on the CPU."""
+    from safetensors.torch import load_file
+
+    from empirical.train import build_model
+
+    model = build_model(run.spec)
+    model.load_state_dict(load_file(run.folder / "weights.safetensors"))
+    return model.eval()
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, commit and digest of the code that runs now."""
+    import numpy
+    import torch
+
+    code = hashlib.sha256()
+    for package in ("empirical", "theory"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            code.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    commit = _git("rev-parse", "HEAD")
+    return {
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},
+        "commit": commit,
+        "dirty": None if commit is None else bool(_git("status", "--porcelain", "--", "theory", "empirical")),
+        "code_sha256": code.hexdigest(),
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    if not (ROOT / ".git").exists():
+        return None
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def predictions_digest(results: Path) -> str | None:
+    """Digest of the registered predictions that a run starts under, if any."""
+    path = results / PREDICTIONS
+    return sha256(path) if path.exists() else None
