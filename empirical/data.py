@@ -167,7 +167,7 @@ class Renderer:
             rows, answers = [], []
             for shape in shapes:
                 slots = self.layout.slots(shape)
-                rows.append([start[s.kind] + s.index if s.kind in start else first_special + SPECIALS.index(s.kind) for s in slots])
+                rows.append([start[s.kind] + s.place if s.kind in start else first_special + SPECIALS.index(s.kind) for s in slots])
                 answers.append([s.kind in ("c", "eos") for s in slots])
             length = max(map(len, rows))
             eos = first_special + SPECIALS.index("eos")

@@ -52,18 +52,26 @@ def answer_positions(lines: Lines) -> tuple[Tensor, Tensor]:
 def loss_of(model: GPT, lines: Lines, use_N: Tensor) -> Tensor:
     """Mean cross-entropy of the answer tokens of the lines in use."""
     step_Q, answer_NQ = answer_positions(lines)
-    logits_NQV = model(lines.token_NT[:, :-1], step_Q - 1)
+    logits_NQV: Tensor = model(lines.token_NT[:, :-1], step_Q - 1)
     loss_NQ = F.cross_entropy(logits_NQV.flatten(0, 1).float(), lines.token_NT[:, step_Q].flatten(), reduction="none").view(answer_NQ.shape)
     weight_NQ = answer_NQ & use_N[:, None]
-    return (loss_NQ * weight_NQ).sum() / weight_NQ.sum().clamp(min=1)
+    total: Tensor = (loss_NQ * weight_NQ).sum()
+    return total / weight_NQ.sum().clamp(min=1)
 
 
 @torch.no_grad()
 def teacher_forced(model: GPT, lines: Lines) -> Tensor:
     """Which lines are argmax-correct at every answer token; the same lines that greedy decoding gets right."""
     step_Q, answer_NQ = answer_positions(lines)
-    right_NQ = model(lines.token_NT[:, :-1], step_Q - 1).argmax(2) == lines.token_NT[:, step_Q]
+    right_NQ: Tensor = model(lines.token_NT[:, :-1], step_Q - 1).argmax(2) == lines.token_NT[:, step_Q]
     return (right_NQ | ~answer_NQ).all(1)
+
+
+@torch.no_grad()
+def round_to_half(model: GPT) -> None:
+    """Round the weights to half precision, in which they are stored: what is evaluated is what anyone can load."""
+    for weight in model.parameters():
+        weight.copy_(weight.half())
 
 
 class Trainer:
@@ -135,9 +143,10 @@ class Trainer:
         from safetensors.torch import save
 
         spec = self.spec
+        round_to_half(self.model)
         evaluation = evaluate(self.model, spec, spec.test_lengths, spec.examples, spec.seed + EVALUATION_SEED)
         weights, metrics = self.folder / "weights.safetensors", self.folder / "metrics.jsonl"
-        write_atomically(weights, save({name: value.contiguous().cpu() for name, value in self.model.state_dict().items()}))
+        write_atomically(weights, save({name: value.half().contiguous().cpu() for name, value in self.model.state_dict().items()}))
         write_atomically(metrics, "".join(json.dumps(row) + "\n" for row in self.metrics).encode())
         result: dict[str, Any] = {
             "digest": spec.digest,

@@ -83,9 +83,8 @@ def _convert(node: ast.expr, text: str) -> Expression:
 
 def _combine(op: str, left: Expression, right: Expression) -> Expression:
     """The node `left op right`, with constants folded."""
-    if op in "%//":
-        if not isinstance(right, Const) or right.value < 1:
-            raise InputError(f"the right side of {op} must be a positive integer constant, like 'a {op} 10'")
+    if op in "%//" and (not isinstance(right, Const) or right.value < 1):
+        raise InputError(f"the right side of {op} must be a positive integer constant, like 'a {op} 10'")
     if isinstance(left, Const) and isinstance(right, Const):
         return Const(_apply(op, left.value, right.value))
     return Binary(op, left, right)

@@ -6,7 +6,7 @@ the data of the trained networks is rendered through it. To add a layout, add a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,10 +23,10 @@ LAYOUTS = {
 
 
 class Slot(NamedTuple):
-    """One token: kind `a`, `b`, `c` with a digit index (0 = least significant), or `bos`, `op`, `eq`, `eos`."""
+    """One token: kind `a`, `b`, `c` with the place of the digit (0 = least significant), or `bos`, `op`, `eq`, `eos`."""
 
     kind: str
-    index: int = 0
+    place: int = 0
 
 
 class Widths(NamedTuple):
@@ -49,6 +49,11 @@ class Layout:
     def fixed(self) -> bool:
         """Whether every sequence has the same length."""
         return self.name in ("padded", "aligned")
+
+    @property
+    def result_direction(self) -> str:
+        """The end at which the result is begun: `lsd` or `msd`."""
+        return "msd" if self.name == "plain" else self.direction
 
     @property
     def unpadded(self) -> bool:
@@ -131,9 +136,9 @@ def vocabulary_size(base: int) -> int:
     return base + len(SPECIALS)
 
 
-def token_id(slot: Slot, operands: dict[str, Sequence[int]], base: int) -> int:
+def token_id(slot: Slot, operands: Mapping[str, Sequence[int]], base: int) -> int:
     """Token of one slot: the digit itself, or base + index of the special token."""
-    return operands[slot.kind][slot.index] if slot.kind in operands else base + SPECIALS.index(slot.kind)
+    return operands[slot.kind][slot.place] if slot.kind in operands else base + SPECIALS.index(slot.kind)
 
 
 def encode(layout: Layout, task: Task, a: int, b: int, length: int) -> list[int]:

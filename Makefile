@@ -1,0 +1,25 @@
+# make verify: every claim with its verdict.  make test: the tests.  Both work from a fresh clone; the second run needs no network.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: verify test lint clean
+
+verify: .venv/installed
+	$(BIN)/arith-verify all
+
+test: .venv/installed
+	$(BIN)/pytest -n 2
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist

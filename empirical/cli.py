@@ -1,0 +1,182 @@
+"""`arith-train`: run, list, show, and from a plan file register and sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from theory.cli import Base, Direction, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
+from theory.errors import InputError
+
+if TYPE_CHECKING:
+    from empirical.store import Run
+
+app = typer.Typer(
+    help="Train GPT-like models on arithmetic and measure what they compute at each length.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Results = Annotated[Path, typer.Option("--results", help="run store: one folder per RunSpec digest")]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
+PlanFile = Annotated[Path, typer.Argument(help="TOML plan: one table per group, with a list of seeds")]
+
+
+def main() -> None:
+    run(app)
+
+
+@app.command("run")
+def run_command(
+    task: TaskName = None,
+    expr: Expr = None,
+    modulus: Modulus = None,
+    base: Base = 10,
+    pe: Pe = "absolute",
+    window: Window = None,
+    layout: LayoutName = None,
+    direction: Direction = "lsd",
+    width: Width = None,
+    train: Annotated[str, typer.Option(help="trained lengths: 4, 1-3 or 2,4")] = "1-3",
+    train_domain: TrainDomain = "either",
+    lengths: Annotated[str | None, typer.Option(help="test lengths; default: 1 to the width, or to twice the trained length")] = None,
+    domain: Annotated[str, typer.Option(help="test domain: either, both or sampler")] = "either",
+    preset: Annotated[str, typer.Option(help="model: local (1 layer), small, nano, micro or mini")] = "small",
+    steps: Annotated[int, typer.Option(help="optimiser steps")] = 10_000,
+    batch: Annotated[int, typer.Option(help="lines per step")] = 64,
+    lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-3,
+    dropout: Annotated[float, typer.Option(help="dropout rate")] = 0.2,
+    weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
+    examples: Annotated[int, typer.Option(help="test pairs per length")] = 2000,
+    seed: Annotated[int, typer.Option(help="seed of weights and data")] = 0,
+    group: Annotated[str | None, typer.Option(help="name of the experiment; verify decides claims by group")] = None,
+    results: Results = Path("results"),
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train one network and store it, its metrics and its evaluation. A finished spec is loaded, an interrupted one resumed."""
+    from empirical.spec import PRESETS, spec_from_dict
+    from theory.domains import parse_lengths
+    from theory.encodings import DEFAULT_LAYOUT, ENCODINGS
+
+    if task and expr:
+        raise InputError("give either --task or --expr, not both")
+    if preset not in PRESETS:
+        raise InputError(f"unknown preset {preset!r}: choose from {', '.join(PRESETS)}")
+    longest = max(parse_lengths(train))
+    asked = parse_lengths(lengths) if lengths else tuple(range(1, (width or 2 * longest) + 1))
+    layers, heads, dim = PRESETS[preset]
+    spec = spec_from_dict(
+        {
+            "task": "expr" if expr else task or "add", "expr": expr, "modulus": modulus, "base": base,
+            "encoding": pe, "window": window, "direction": direction,
+            "layout": layout or DEFAULT_LAYOUT.get(ENCODINGS.get(pe, ""), "padded"),
+            "width": width or max(*asked, longest),
+            "train_lengths": train, "train_domain": train_domain, "test_lengths": asked, "test_domain": domain,
+            "layers": layers, "heads": heads, "dim": dim, "steps": steps, "batch": batch, "lr": lr,
+            "dropout": dropout, "weight_decay": weight_decay, "examples": examples, "seed": seed,
+        }
+    )  # fmt: skip
+    from empirical.progress import bar
+    from empirical.train import train as train_network
+
+    with bar(spec.steps, f"{group or spec.digest} seed {seed}") as report:
+        done = train_network(spec, results, _device(device), group, report)
+    print(json.dumps(done.result, indent=1) if as_json else _text(done))
+
+
+@app.command("list")
+def list_command(results: Results = Path("results"), as_json: Json = False) -> None:
+    """All finished runs, with their accuracy at each length."""
+    from empirical.store import load_runs
+
+    runs = load_runs(_existing(results))
+    if as_json:
+        print(json.dumps([done.result for done in runs], indent=1))
+        return
+    if not runs:
+        print(f"no finished runs in {results}")
+    for done in runs:
+        cells = "  ".join(f"{entry['length']}: {entry['truth'] / entry['examples']:.1%}" for entry in done.result["evaluation"])
+        print(f"{done.spec.digest}  {done.result['group'] or '-'}  seed {done.spec.seed}  right at length {cells}")
+
+
+@app.command()
+def show(
+    digest: Annotated[str, typer.Argument(help="digest of a run, or its first characters")],
+    results: Results = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """One run: its spec, and its accuracy against the truth and against the truncated function."""
+    from empirical.store import load_run
+
+    found = sorted(path.parent for path in _existing(results).glob("*/result.json") if path.parent.name.startswith(digest))
+    if len(found) != 1:
+        raise InputError(f"{'no run' if not found else f'{len(found)} runs'} in {results} with digest {digest!r}: see arith-train list")
+    done = load_run(found[0])
+    print(json.dumps(done.result, indent=1) if as_json else _text(done))
+
+
+@app.command()
+def register(plan: PlanFile, results: Results = Path("results")) -> None:
+    """Write the predictions for every group of a plan to the run store, before anything is trained."""
+    from empirical.plan import read_plan, registration
+    from empirical.store import PREDICTIONS, to_json, write_atomically
+
+    groups = read_plan(plan)
+    path = results / PREDICTIONS
+    write_atomically(path, to_json(registration(groups, plan)))
+    print(f"{len(groups)} predictions registered in {path}: commit it before the runs")
+
+
+@app.command()
+def sweep(
+    plan: PlanFile,
+    results: Results = Path("results"),
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="runs at a time, one thread each")] = 2,
+    device: Device = "auto",
+) -> None:
+    """Train every run of a plan; finished runs are passed over, so an interrupted sweep goes on where it stopped."""
+    from empirical.plan import read_plan, train_all
+
+    failed = train_all(read_plan(plan), results, jobs, _device(device), lambda line: print(line, flush=True))
+    if failed:
+        raise InputError(f"{failed} runs failed, see above: run the sweep again to retry them")
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"unknown device {name!r}: choose cpu, cuda or auto")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda: no CUDA device is available, use --device cpu")
+    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def _existing(results: Path) -> Path:
+    if not results.is_dir():
+        raise InputError(f"{results}: no such folder: give a run store with --results")
+    return results
+
+
+def _text(done: Run) -> str:
+    spec, result = done.spec, done.result
+    lines = [
+        f"{spec.make_task().text} in base {spec.base}, {spec.encoding} positions, {spec.layout} layout, "
+        f"trained on lengths {','.join(map(str, spec.train_lengths))} ({spec.train_domain}), seed {spec.seed}",
+        f"{spec.layers} layers, {spec.heads} heads, {spec.dim} channels; {spec.steps} steps of {spec.batch} lines, {result['wall_s']} s",
+        f"stored in {done.folder}",
+        "length  region    pairs  right    as truncated",
+    ]
+    for entry in result["evaluation"]:
+        cut = "-" if entry["learned"] is None else f"{entry['learned'] / entry['examples']:.2%}"
+        right = f"{entry['truth'] / entry['examples']:.2%}"
+        lines.append(f"{entry['length']:<6}  {entry['region']:<8}  {entry['examples']:<5}  {right:<7}  {cut}")
+    return "\n".join(lines)

@@ -1,0 +1,147 @@
+"""Dependency graphs against enumeration over all operands."""
+
+import json
+import sys
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from theory.errors import InputError
+from theory.expressions import bounds
+from theory.graph import dependency_graph, draw_png, to_dot, to_json, to_mermaid
+from theory.tasks import Task, make_task
+
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+
+
+def dependencies(task: Task, digits: int) -> set[tuple[str, str]]:
+    """(operand digit, result digit) such that changing the one digit alone changes the other, by enumeration."""
+    base, size = task.base, task.base**digits
+    values = np.array([[task(a, b) for b in range(size)] for a in range(size)])
+    found = set()
+    for i in range(task.result_width(digits)):
+        cube = (values // base**i % base).reshape((base,) * (2 * digits))
+        for axis in range(2 * digits):
+            if (cube.max(axis) != cube.min(axis)).any():
+                name = f"a{digits - 1 - axis}" if axis < digits else f"b{2 * digits - 1 - axis}"
+                found.add((name, f"c{i}"))
+    return found
+
+
+def operand_ancestors(graph: nx.DiGraph) -> set[tuple[str, str]]:
+    kinds = nx.get_node_attributes(graph, "kind")
+    return {(x, c) for c in graph if kinds[c] == "c" for x in nx.ancestors(graph, c) if kinds[x] in "ab"}
+
+
+inner = st.builds("({}*a{}{}*b+{})".format, st.integers(0, 30), st.sampled_from("+-"), st.integers(0, 30), st.integers(0, 9))
+polynomials = st.sampled_from(["a*b", "a*a", "a*a+b", "(a+b)*(a+2*b)", "3*a*b+a"])
+modular = st.builds("({})%{}".format, inner | polynomials, st.integers(1, 40))
+others = st.sampled_from(["a//3", "(a//3)%5", "a%4+b", "(a%6)*(b%3)", "a*a+b", "(a+b)//4", "(a+b)%12%5", "a-2*(a//2)+b", "a%100+b%100"])
+
+
+@settings(max_examples=120)
+@given(modular | others, st.sampled_from([(2, 1), (2, 3), (3, 2), (4, 2), (10, 1)]))
+def test_digit_edges_against_enumeration(text, size):
+    base, digits = size
+    task = make_task(expr=text, base=base)
+    assume(bounds(task.expression, base**digits)[0] >= 0)
+    assert set(dependency_graph(task, digits).edges) == dependencies(task, digits)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 15), st.integers(0, 15), st.integers(0, 20), st.sampled_from([(2, 2), (2, 3), (3, 2), (10, 1)]))
+def test_column_graph_reaches_exactly_the_true_dependencies(alpha, beta, gamma, size):
+    """A chain of exact column edges can only overshoot: every true dependency is a path, and addition has no other."""
+    base, digits = size
+    task = make_task(expr=f"{alpha}*a+{beta}*b+{gamma}", base=base)
+    assert dependencies(task, digits) <= operand_ancestors(dependency_graph(task, digits))
+
+
+@pytest.mark.parametrize(("base", "digits"), [(2, 2), (2, 3), (3, 2), (10, 1)])
+def test_addition_and_multiplication_paths_are_the_dependencies(base, digits):
+    for name in ("add", "mul"):
+        task = make_task(name, base=base)
+        assert operand_ancestors(dependency_graph(task, digits)) == dependencies(task, digits)
+
+
+def test_addition_has_in_degree_three():
+    graph = dependency_graph(make_task("add"), 4)
+    degrees = dict(graph.in_degree())
+    assert [degrees[f"c{i}"] for i in range(5)] == [2, 3, 3, 3, 1]
+    assert [degrees[f"carry{i}"] for i in range(1, 5)] == [2, 3, 3, 3]
+    assert set(graph.predecessors("carry2")) == {"a1", "b1", "carry1"}
+    assert graph.nodes["carry2"] == {"kind": "carry", "index": 2}
+    assert nx.is_directed_acyclic_graph(graph)
+
+
+def test_multiplication_grows_where_plain_ancestors_do_not_tell():
+    add, mul = dependency_graph(make_task("add"), 4), dependency_graph(make_task("mul"), 4)
+    assert [mul.in_degree(f"c{i}") for i in range(8)] == [2, 5, 7, 9, 7, 5, 3, 1]
+    for i in range(4):
+        for graph in (add, mul):
+            assert sum(kind[0] in "ab" for kind in nx.ancestors(graph, f"c{i}")) == 2 * (i + 1)
+
+
+def test_known_columns():
+    shift = dependency_graph(make_task(expr="10*a"), 2)
+    assert set(shift.edges) == {("a0", "carry1"), ("carry1", "c1"), ("a1", "carry2"), ("carry2", "c2")}
+    assert set(dependency_graph(make_task(expr="a+9"), 1).edges) == {("a0", "c0"), ("a0", "carry1"), ("carry1", "c1")}
+    assert set(dependency_graph(make_task(expr="a"), 2).edges) == {("a0", "c0"), ("a1", "c1")}
+    assert not dependency_graph(make_task(expr="5"), 2).edges
+    bits = dependency_graph(make_task("mul", base=2), 2)
+    assert "carry1" not in bits
+    assert set(bits.predecessors("c3")) == {"carry3"}
+
+
+def test_modular_addition():
+    dense = dependency_graph(make_task("mod-add", modulus=101), 6)
+    assert dense.number_of_edges() == 12 * 3
+    causal = dependency_graph(make_task("mod-add", modulus=100), 4)
+    assert set(causal.predecessors("c1")) == {"a0", "b0", "a1", "b1"}
+    assert not any(node.startswith("carry") for node in causal)
+    assert dependency_graph(make_task("mod-mul", modulus=997), 5).number_of_edges() == 10 * 3
+
+
+def test_formats():
+    graph = dependency_graph(make_task("add"), 2)
+    again = nx.node_link_graph(json.loads(to_json(graph)), edges="links")
+    assert nx.utils.graphs_equal(graph, again)
+    mermaid, dot = to_mermaid(graph), to_dot(graph)
+    assert mermaid.startswith("flowchart TD\n")
+    assert mermaid.count(" --> ") == graph.number_of_edges()
+    assert mermaid.count(":::") == len(graph)
+    assert dot.count("constraint=false") == graph.number_of_edges()
+    assert dot.count("rank=same") == 3
+    assert dot.count("{") == dot.count("}")
+    lone = to_dot(dependency_graph(make_task(expr="a%2", base=2), 1))
+    assert "invis" not in lone
+
+
+def test_png(tmp_path, monkeypatch):
+    graph = dependency_graph(make_task("mul"), 2)
+    draw_png(graph, tmp_path / "graph.png")
+    assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="cannot write"):
+        draw_png(graph, tmp_path / "missing" / "graph.png")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(InputError, match=r"arith-theory\[plots\]"):
+        draw_png(graph, tmp_path / "graph.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "message"),
+    [
+        ("a+b", 0, "at least 1 digit"),
+        ("a-b", 2, "may be negative"),
+        ("a*a+b", 4, "take fewer digits"),
+        ("a*b%10007", 4, "take fewer digits"),
+        ("15000*a", 2, "smaller coefficients"),
+    ],
+)
+def test_bad_input(text, digits, message):
+    with pytest.raises(InputError, match=message):
+        dependency_graph(make_task(expr=text), digits)

@@ -1,0 +1,186 @@
+"""arith-verify as it is used: a real tiny network, a planted wrong claim, edited results, one line per mistake."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from empirical.spec import RunSpec
+from verify import cli
+from verify.claims import ROOT
+
+OURS = (ROOT / "paper_claims.yaml").read_text()
+
+TINY = """\
+version: 1
+claims:
+  - id: tiny-upward
+    family: tiny
+    source: {paper: ours, version: "1", location: test}
+    quoted: false
+    statement: A network after two steps adds nothing correctly.
+    kind: empirical
+    scale: reduced
+    quantity: exact match with a + b at length n+1
+    population: networks of group tiny
+    prediction: at most 50 %
+    decision: {rule: at_most, alpha: 0.05, threshold: 0.5, min_seeds: 1, min_examples: 50}
+    evidence: {runs: {group: tiny}, measure: truth, lengths: n+1}
+  - id: tiny-wrong
+    family: tiny
+    source: {paper: ours, version: "1", location: test}
+    quoted: false
+    statement: It adds everything correctly (planted, wrong).
+    kind: empirical
+    scale: reduced
+    quantity: exact match with a + b at length n+1
+    population: networks of group tiny
+    prediction: at least 50 %
+    decision: {rule: at_least, alpha: 0.05, threshold: 0.5, min_seeds: 1, min_examples: 50}
+    evidence: {runs: {group: tiny}, measure: truth, lengths: n+1}
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one real run of two steps."""
+    from empirical.train import train
+
+    results = tmp_path_factory.mktemp("store")
+    shape = {"layers": 1, "heads": 2, "dim": 16, "steps": 2, "batch": 8, "examples": 60, "warmup": 1}
+    spec = RunSpec(task="add", train_lengths=(1,), test_lengths=(1, 2), encoding="absolute", layout="padded", width=2, **shape)
+    train(spec, results, group="tiny")
+    return results
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    def invoke(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["arith-verify", *map(str, arguments)])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(done.value.code or 0), out, err
+
+    return invoke
+
+
+def refused(answer: tuple[int, str, str], *words: str) -> None:
+    code, out, err = answer
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert all(word in err for word in words), err
+
+
+def test_real_network_from_claim_to_verdict(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    claims = tmp_path / "tiny.yaml"
+    claims.write_text(TINY)
+    code, out, _ = call("all", "--claims", claims, "--results", trained, "--examples", 40, "--seed", 3, "--json")
+    answer: dict[str, Any] = json.loads(out)
+    assert code == 0
+    assert answer["claims_file"] == str(claims)
+    assert len(answer["sha256"]) == 64
+    assert [(c["id"], c["verdict"]) for c in answer["claims"]] == [("tiny-upward", "supported"), ("tiny-wrong", "refuted")]
+    assert set(answer["claims"][0]) == {"id", "family", "kind", "verdict", "detail", "evidence"}
+    assert answer["claims"][0]["evidence"]["runs"][0]["evaluated_again"][0]["examples"] == 40
+
+
+@pytest.mark.parametrize("name", ["result.json", "weights.safetensors", "metrics.jsonl", "spec.json"])
+@pytest.mark.parametrize("harm", ["cut", "edit"])
+def test_harmed_results_are_refused(call, trained: Path, tmp_path: Path, name: str, harm: str) -> None:  # type: ignore[no-untyped-def]
+    results, claims = tmp_path / "results", tmp_path / "tiny.yaml"
+    shutil.copytree(trained, results)
+    claims.write_text(TINY)
+    (path,) = results.glob(f"*/{name}")
+    raw = path.read_bytes()
+    path.write_bytes(raw[: len(raw) // 2] if harm == "cut" else raw.replace(b"1", b"2"))
+    refused(call("all", "--claims", claims, "--results", results), name if name != "spec.json" else ".json")
+
+
+def test_forged_counts_with_fresh_digests_are_an_error(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Whoever also recomputes the digest is caught by the weights."""
+    from empirical.store import self_digest, to_json
+
+    results, claims = tmp_path / "results", tmp_path / "tiny.yaml"
+    shutil.copytree(trained, results)
+    claims.write_text(TINY)
+    (path,) = results.glob("*/result.json")
+    result = json.loads(path.read_bytes())
+    for entry in result["evaluation"]:
+        entry["truth"] = entry["examples"]
+    path.write_bytes(to_json({**result, "sha256": self_digest(result)}))
+    code, out, _ = call("run", "tiny-wrong", "--claims", claims, "--results", results, "--examples", 60, "--json")
+    (verdict,) = json.loads(out)["claims"]
+    assert code == 1
+    assert verdict["verdict"] == "error"
+    assert "contradict the committed counts" in verdict["detail"]
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "old", "new"),
+    [
+        ("p2-9-every-digit-needed", "moduli: [51, 101, 150, 151, 201], base: 10}}", "moduli: [51, 100, 150, 151, 201], base: 10}}"),
+        ("p2-8-addition-low-digits", "moduli: [50, 100, 200]", "moduli: [50, 101, 200]"),
+        ("ours-mod-150-exactly-a-third", 'value: "1/3"', 'value: "1/4"'),
+        ("table-count-add-151", "count: 658800000000", "count: 658800000001"),
+        ("table-addition-d4-truth", "percent: [0, 0, 0, 0, 0]", "percent: [0, 0, 70, 0, 0]"),
+        ("p2-5-multiplication-not-invariant", "bases: [2, 10], expected: false", "bases: [2, 10], expected: true"),
+    ],
+)
+def test_planted_wrong_claim_is_refuted(call, tmp_path: Path, claim_id: str, old: str, new: str) -> None:  # type: ignore[no-untyped-def]
+    claims = tmp_path / "paper_claims.yaml"
+    start = OURS.index(f"id: {claim_id}\n")
+    assert old in OURS[start:]
+    claims.write_text(OURS[:start] + OURS[start:].replace(old, new, 1))
+    for path, verdict in ((claims, "refuted"), (ROOT / "paper_claims.yaml", "supported")):
+        code, out, _ = call("run", claim_id, "--claims", path, "--results", tmp_path, "--json")
+        assert (code, json.loads(out)["claims"][0]["verdict"]) == (0, verdict)
+
+
+def test_table_for_people(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = call("run", "p2-8-addition-low-digits", "p1-3-representations", "--results", tmp_path)
+    assert code == 0
+    assert "supported" in out
+    assert "2 claims: 1 supported, 1 untested" in out
+    assert "sha256" in out
+    assert str(ROOT / "paper_claims.yaml") in out
+
+
+def test_list_and_show(call) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = call("list", "--json")
+    assert code == 0
+    assert len(json.loads(out)["claims"]) >= 20
+    assert "p2-5-addition-invariant" in call("list")[1]
+    assert "translation invariant" in call("show", "p2-5-addition-invariant")[1]
+    assert json.loads(call("show", "p2-5-addition-invariant", "--json")[1])["kind"] == "theorem"
+
+
+def test_mistakes_are_one_line(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    refused(call("run", "p2-5-adition-invariant"), "did you mean p2-5-addition-invariant")
+    refused(call("show", "nothing-like-it-at-all"), "unknown claim")
+    refused(call("all", "--claims", tmp_path / "none.yaml"), "--claims")
+    refused(call("all", "--results", tmp_path / "none"), "--results")
+    bad = tmp_path / "paper_claims.yaml"
+    bad.write_text("version: 1\nclaims:\n  - {id: x, id: y}\n")
+    refused(call("list", "--claims", bad), "paper_claims.yaml:3:", "duplicate key")
+
+
+@pytest.mark.parametrize("arguments", [("all", "--examples", "0"), ("nonsense",), ("run",), ("all", "--seed", "x")])
+def test_usage(call, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = call(*arguments)
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_no_torch_without_networks() -> None:
+    import subprocess
+
+    code = "import sys, verify.cli, verify.engine; sys.exit(sum(name in sys.modules for name in ('torch', 'z3', 'scipy', 'sympy')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,123 @@
+"""Layout times encoding: does the digit shift lift to the token sequence, and which codes did training show?
+
+The query of c_i is the token before it. A position encoding gives each (query, key) pair a code: absolute the two
+positions, relative and window their difference, abacus the difference of digit indices, none nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from theory.domains import Training
+from theory.encodings import Encoding
+from theory.layouts import Layout, Slot
+from theory.tasks import Task
+
+Code = tuple[int, ...]
+
+#: roles of the local rule for c_i: (kind, digits already passed since)
+ROLES = (("a", 0), ("b", 0), ("a", 1), ("b", 1), ("c", 1))
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Token positions of the digits of one sequence."""
+
+    place: dict[Slot, int]
+    results: int
+
+    def code(self, family: str, i: int, key: Slot) -> Code | None:
+        """Code that the encoding family gives to (query of c_i, key); None when either is absent or the key comes later."""
+        if key not in self.place or i >= self.results:
+            return None
+        query, position = self.place[Slot("c", i)] - 1, self.place[key]
+        if position > query:
+            return None
+        match family:
+            case "absolute":
+                return (query, position)
+            case "abacus":
+                return (i - key.place,)
+            case "none":
+                return ()
+            case _:
+                return (query - position,)
+
+
+def positions(layout: Layout, task: Task, length: int) -> Positions:
+    widths = layout.widths(task, length)
+    return Positions({slot: i for i, slot in enumerate(layout.slots(widths))}, widths.c)
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Whether every role has one code over all digits and lengths, with the code of each role or the witness against."""
+
+    value: bool
+    certificate: str
+
+
+def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterable[int]) -> Lift:
+    """Whether the digit shift i -> i+1 lifts to the encoding's symmetry, checked over the given lengths.
+
+    Fixed widths make the check complete; for unpadded layouts two lengths suffice to refute it.
+    """
+    if encoding.family == "none":
+        return Lift(False, "without position encoding all roles have the same code, so they cannot be told apart")
+    found: dict[tuple[str, int], tuple[Code, int, int]] = {}
+    ahead = -1 if layout.result_direction == "lsd" else 1
+    for length in sorted(set(lengths)):
+        places = positions(layout, task, length)
+        for i in range(places.results):
+            for kind, step in ROLES:
+                if (code := places.code(encoding.family, i, Slot(kind, i + ahead * step))) is None:
+                    continue
+                first, at, when = found.setdefault((kind, step), (code, i, length))
+                if code != first:
+                    where = f"c_{i}" + (f" at length {length}" if length != when else "")
+                    return Lift(False, f"{_role(kind, ahead * step)} has code {_show(first)} for c_{at} but {_show(code)} for {where}")
+    if ("c", 1) not in found and any(positions(layout, task, length).results > 1 for length in lengths):
+        return Lift(False, f"{_role('c', ahead)} is not yet written when c_i is asked for, so the state cannot be read off")
+    return Lift(True, ", ".join(f"{_role(kind, ahead * step)} at {_show(code)}" for (kind, step), (code, _, _) in found.items()))
+
+
+def _role(kind: str, step: int) -> str:
+    return f"{kind}_i" if step == 0 else f"{kind}_{{i{step:+}}}"
+
+
+def _show(code: Code) -> str:
+    return str(code[0]) if len(code) == 1 else str(code)
+
+
+@dataclass(frozen=True)
+class Support:
+    """What training showed at a code: `nonzero` digits, the digit 0 alone (`zero`), or nothing (`unseen`)."""
+
+    seen: dict[Code, str]
+
+    def of(self, codes: Iterable[Code]) -> frozenset[str]:
+        """Every kind of support that occurs among the codes."""
+        return frozenset(self.seen.get(code, "unseen") for code in codes)
+
+
+def training_support(encoding: Encoding, layout: Layout, task: Task, training: Training) -> Support:
+    """Codes of operand digits in the training lines, over every (c_i, operand digit) pair."""
+    seen: dict[Code, str] = {}
+    for length in training.lengths:
+        places = positions(layout, task, length)
+        for i in range(places.results):
+            for slot in places.place:
+                if slot.kind in "ab" and (code := places.code(encoding.family, i, slot)) is not None:
+                    if slot.place < length:
+                        seen[code] = "nonzero"
+                    else:
+                        seen.setdefault(code, "zero")
+    return Support(seen)
+
+
+def digit_codes(encoding: Encoding, layout: Layout, task: Task, length: int, places: range, causal: bool = False) -> list[Code]:
+    """Codes of the operand digits at `places`, at every result query c_i; with `causal`, of those at i and below only."""
+    at = positions(layout, task, length)
+    pairs = ((i, Slot(kind, j)) for i in range(at.results) for kind in "ab" for j in places if j <= i or not causal)
+    return [code for i, slot in pairs if (code := at.code(encoding.family, i, slot)) is not None]

@@ -1,0 +1,137 @@
+"""Digit-serial machines: finite transducers that read one digit pair and write one result digit per step.
+
+For alpha*a + beta*b + gamma with alpha, beta, gamma >= 0 the state is the carry s, the start is gamma, and a step on digits x, y is
+
+    s', c = divmod(alpha*x + beta*y + s, B).
+
+Distinct carries write distinct results for the same further input, so this is the minimal machine. For a//q, read from the most
+significant digit, the state is the remainder r of the digits read so far, and c, r' = divmod(B*r + x, q).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from theory.expressions import Binary, Const, Var, affine
+from theory.layouts import digits
+from theory.tasks import Task
+
+MAX_STATES = 20_000
+MAX_STEPS = 4_000_000  # states times digit pairs: what a closure has to visit
+
+Step = Callable[[int, int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Transducer:
+    """A Mealy machine over digit pairs: `step(state, x, y)` is (next state, result digit).
+
+    `direction` says which end it reads from: `lsd` least, `msd` most significant digit first.
+    """
+
+    base: int
+    start: int
+    step: Step
+    direction: str = "lsd"
+
+    @cached_property
+    def reachable(self) -> frozenset[int]:
+        """The states that some input reaches from the start."""
+        return self._closure(self.start)
+
+    def _closure(self, state: int) -> frozenset[int]:
+        seen, frontier = {state}, {state}
+        while frontier:
+            frontier = {self.step(s, x, y)[0] for s in frontier for x, y in self._pairs} - seen
+            seen |= frontier
+        return frozenset(seen)
+
+    @cached_property
+    def _pairs(self) -> list[tuple[int, int]]:
+        return [(x, y) for x in range(self.base) for y in range(self.base)]
+
+    @cached_property
+    def recurrent(self) -> bool:
+        """Whether the start state is reachable from every reachable state."""
+        before: dict[int, set[int]] = {}
+        for s in self.reachable:
+            for x, y in self._pairs:
+                before.setdefault(self.step(s, x, y)[0], set()).add(s)
+        seen, frontier = {self.start}, {self.start}
+        while frontier:
+            frontier = {s for state in frontier for s in before.get(state, ())} - seen
+            seen |= frontier
+        return seen == self.reachable
+
+    @cached_property
+    def memory(self) -> int | None:
+        """Least mu such that the last mu (input, output) groups fix the state; None where no number of groups does.
+
+        Pairs of different states are followed through equal labels (x, y, output). The set of pairs still apart after k groups shrinks
+        with k: it is empty from k = mu on, or it stops shrinking and no mu exists. For recurrent carries of alpha*a + beta*b + gamma,
+        mu is the number of base-B digits of alpha + beta - 1 (0 where that is 0): a pair stays together in its labels iff the difference
+        of its carries is a multiple of B, and a step then divides the difference by B.
+        """
+        states = sorted(self.reachable)
+        number = {s: i for i, s in enumerate(states)}
+        rows = {tuple(self.step(s, x, y) for s in states) for x, y in self._pairs}
+        pairs = {(i, j) for j in range(len(states)) for i in range(j)}
+        groups = 0
+        while pairs:
+            apart = set()
+            for row in rows:
+                for i, j in pairs:
+                    (s, c), (t, d) = row[i], row[j]
+                    if c == d and s != t:
+                        apart.add((min(number[s], number[t]), max(number[s], number[t])))
+            if apart == pairs:
+                return None
+            pairs, groups = apart, groups + 1
+        return groups
+
+    def run(self, a: int, b: int, width: int) -> int:
+        """The number that `width` steps write on operands of up to `width` digits."""
+        indices = range(width) if self.direction == "lsd" else range(width)[::-1]
+        x, y = digits(a, width, self.base), digits(b, width, self.base)
+        state, value = self.start, 0
+        for i in indices:
+            state, digit = self.step(state, x[i], y[i])
+            value += digit * self.base**i
+        return value
+
+
+def affine_transducer(task: Task) -> Transducer | None:
+    """The carry machine of alpha*a + beta*b + gamma, least significant digit first.
+
+    None where the task is not of this form with alpha, beta, gamma >= 0, or where the machine is too large to build
+    (more than 20 000 carries, or more than 4 million steps to visit).
+    """
+    coefficients = affine(task.expression)
+    if coefficients is None or min(coefficients) < 0:
+        return None
+    alpha, beta, gamma = coefficients
+    base = task.base
+    states = alpha + beta + 1 + gamma.bit_length()  # carries 0..alpha+beta, and those on the way down from gamma
+    if states > MAX_STATES or states * base * base > MAX_STEPS:
+        return None
+
+    def step(carry: int, x: int, y: int) -> tuple[int, int]:
+        return divmod(alpha * x + beta * y + carry, base)
+
+    return Transducer(base, gamma, step)
+
+
+def quotient_transducer(task: Task) -> Transducer | None:
+    """The remainder machine of a//q or b//q, most significant digit first; None for other tasks and where it is too large to build."""
+    match task.expression:
+        case Binary("//", Var(name), Const(q)) if q <= MAX_STATES and q * task.base * task.base <= MAX_STEPS:
+            base = task.base
+
+            def step(remainder: int, x: int, y: int) -> tuple[int, int]:
+                digit, rest = divmod(base * remainder + (x if name == "a" else y), q)
+                return rest, digit
+
+            return Transducer(base, 0, step, "msd")
+    return None

@@ -1,0 +1,8 @@
+"""All live checks. To add one, write a function with the `check` decorator in proofs.py or exact.py."""
+
+from __future__ import annotations
+
+from verify import exact, proofs
+from verify.registry import REGISTRY, CheckResult, parameter_problem, run_check
+
+__all__ = ["REGISTRY", "CheckResult", "exact", "parameter_problem", "proofs", "run_check"]

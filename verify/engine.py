@@ -1,0 +1,284 @@
+"""From claims to verdicts.
+
+Statistical claims are decided family by family, whatever was asked for, so that a verdict never depends on which
+other claims were run. Then the networks behind the asked-for ones are evaluated again on fresh inputs; where the
+fresh counts contradict the committed ones, the verdict is `error`: neither can be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from theory.errors import InputError
+from verify import evidence as ev
+from verify.checks import run_check
+from verify.claims import CheckEvidence, Claim, PendingEvidence, RunsEvidence, TableEvidence, resolve_lengths
+from verify.reevaluate import Fresh, Job, evaluate_jobs
+from verify.statistics import (
+    ERROR,
+    INCONCLUSIVE,
+    SUPPORTED,
+    UNTESTED,
+    Cell,
+    Decision,
+    Interval,
+    Unit,
+    clopper_pearson,
+    fits_better,
+    goodness_of_fit,
+    greater,
+    holm,
+    in_region,
+    same_rate,
+    seeds_bound,
+)
+
+if TYPE_CHECKING:
+    from empirical.store import Run
+
+#: level at which fresh counts contradict committed ones: hundreds of comparisons and still no false alarm
+CONTRADICTION = 1e-6
+
+Reevaluate = Callable[[Sequence[Job]], Iterable[Fresh]]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome for one claim; `evidence` is plain JSON data."""
+
+    id: str
+    family: str
+    kind: str
+    verdict: str
+    detail: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """A statistical claim prepared for its rule, with the networks it rests on."""
+
+    rule: Callable[[float], Decision] | None
+    verdict: Decision | None
+    networks: Mapping[str, Run] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_claims(
+    claims: Sequence[Claim],
+    chosen: Sequence[str],
+    runs: Sequence[Run],
+    examples: int,
+    seed: int,
+    reevaluate: Reevaluate = evaluate_jobs,
+    progress: Progress = lambda what, done, total: None,
+) -> list[Verdict]:
+    """Decide the chosen claims, in the order of the file.
+
+    Args:
+        claims: All claims of the file; families are corrected over all of them.
+        chosen: Ids to report.
+        runs: The committed runs.
+        examples: Fresh inputs per network and length.
+        seed: Seed of the fresh inputs.
+        reevaluate: Evaluates jobs, in any order.
+        progress: Told what is being done, and how much of it is done.
+    """
+    asked = [claim for claim in claims if claim.id in set(chosen)]
+    families = {claim.family for claim in asked}
+    statistical = [claim for claim in claims if claim.family in families and claim.evidence_kind in ("runs", "table")]
+    bases = {claim.id: prepare(claim, runs) for claim in statistical}
+    decisions = {claim_id: basis.verdict for claim_id, basis in bases.items() if basis.verdict is not None}
+    for family in sorted(families):
+        members = {claim.id: claim for claim in statistical if claim.family == family and claim.id not in decisions}
+        rules = {claim_id: rule for claim_id in members if (rule := bases[claim_id].rule) is not None}
+        decisions |= holm(rules, {claim_id: members[claim_id].decision.alpha or 0.05 for claim_id in rules})
+    fresh = _evaluate_again([claim for claim in asked if claim.id in bases], bases, examples, seed, reevaluate, progress)
+    verdicts = []
+    for index, claim in enumerate(asked):
+        progress("checks", index, len(asked))
+        if claim.id in bases:
+            verdicts.append(_conclude(claim, decisions[claim.id], bases[claim.id], fresh))
+        else:
+            verdicts.append(_run_symbolic(claim))
+    return verdicts
+
+
+def _verdict(claim: Claim, verdict: str, detail: str, evidence: Mapping[str, Any]) -> Verdict:
+    return Verdict(claim.id, claim.family, claim.kind, verdict, detail, dict(evidence))
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
+def _run_symbolic(claim: Claim) -> Verdict:
+    """A claim that rests on a live check, or on nothing yet."""
+    if isinstance(claim.evidence, PendingEvidence):
+        return _verdict(claim, UNTESTED, claim.evidence.pending, {})
+    assert isinstance(claim.evidence, CheckEvidence)
+    facts = {"check": claim.evidence.check, "params": claim.evidence.params}
+    try:
+        result = run_check(claim.evidence.check, claim.evidence.params)
+    except Exception as error:  # a crash is a verdict about our checker, never about the claim
+        return _verdict(claim, ERROR, _describe(error), facts)
+    return _verdict(claim, result.verdict, result.detail, {**facts, "examined": result.examined})
+
+
+def prepare(claim: Claim, runs: Sequence[Run]) -> Basis:
+    """Gather the counts of a claim on runs or on a published row, and bind them to its rule."""
+    try:
+        if isinstance(claim.evidence, TableEvidence):
+            return _prepare_table(claim, claim.evidence)
+        assert isinstance(claim.evidence, RunsEvidence)
+        return _prepare_runs(claim, claim.evidence, runs)
+    except ev.Unmeasured as error:
+        return Basis(None, Decision(INCONCLUSIVE, str(error)))
+    except Exception as error:  # broken evidence is a verdict of its own; the other claims go on
+        return Basis(None, Decision(ERROR, _describe(error)))
+
+
+def _prepare_table(claim: Claim, evidence: TableEvidence) -> Basis:
+    """A published row is one network, so nothing is said about other seeds."""
+    row, setting, decision = ev.table_cells(evidence.table), ev.setting_of_table(evidence.table), claim.decision
+    least = decision.min_examples or 1
+
+    def shares(value: float | str | None) -> dict[int, float]:
+        return {cell.length: float(ev.expected_value(value or 0.0, setting, cell.length)) for cell in row}
+
+    facts: dict[str, Any] = {"row": [asdict(cell) for cell in row]}
+    if decision.expected is not None:
+        facts["expected"] = shares(decision.expected)
+    match decision.rule:
+        case "goodness_of_fit":
+            fit = partial(goodness_of_fit, row, shares(decision.expected), decision.margin or 0.0)
+            return Basis(lambda alpha: fit(alpha, least), None, facts=facts)
+        case "fits_better":
+            better = partial(fits_better, row, shares(decision.expected), shares(decision.rival))
+            return Basis(lambda alpha: better(alpha, least), None, facts={**facts, "rival": shares(decision.rival)})
+        case _:
+            regions = _regions(claim, setting, [cell.length for cell in row])
+            return Basis(lambda alpha: in_region([row], regions, alpha, 1, least), None, facts=facts, notes=("one published network",))
+
+
+def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> Basis:
+    decision = claim.decision
+    seeds, least = decision.min_seeds or 1, decision.min_examples or 1
+    networks: dict[str, Run] = {}
+    units: dict[str, Unit] = {}
+    notes: list[str] = []
+    sides: list[list[Unit]] = []
+    for side in filter(None, (evidence.runs, evidence.than)):
+        found = ev.of_group(runs, side.group)
+        right = [run for run in found if claim.scale != "paper" or ev.is_paper_scale(run.spec)]
+        if len(right) < len(found):
+            notes.append(f"{len(found) - len(right)} reduced-scale runs of {side.group} say nothing at paper scale")
+        if not right:
+            return Basis(None, Decision(UNTESTED, "; ".join([f"no run of group {side.group} yet", *notes])))
+        learned = [run for run in right if ev.learned_in_distribution(run, decision.id_at_least)]
+        if len(learned) < len(right):
+            count = f"{len(right) - len(learned)} of {len(right)} networks of {side.group}"
+            notes.append(f"{count} set aside: below {decision.id_at_least} on trained lengths")
+        networks |= {run.spec.digest: run for run in learned}
+        lengths = resolve_lengths(evidence.lengths, right[0].spec.training.longest)
+        own = {run.spec.digest: ev.run_cells(run, evidence.measure, lengths) for run in learned}
+        units |= own
+        sides.append(list(own.values()))
+    if decision.rule == "compare":
+        mine, theirs = sides
+        if mine and theirs and [cell.length for cell in mine[0]] != [cell.length for cell in theirs[0]]:
+            raise InputError("the two groups were trained on other lengths, so n is not the same")
+        return Basis(lambda alpha: greater(mine, theirs, decision.margin or 0.0, alpha, seeds, least), None, networks, units, tuple(notes))
+    facts: dict[str, Any] = {}
+    regions: dict[int, Interval] = {}
+    if networks:
+        setting = ev.setting_of_run(next(iter(networks.values())).spec)
+        regions = _regions(claim, setting, lengths)
+        facts["regions"] = {length: [region.low, region.high] for length, region in regions.items()}
+    return Basis(lambda alpha: in_region(sides[0], regions, alpha, seeds, least), None, networks, units, tuple(notes), facts)
+
+
+def _regions(claim: Claim, setting: ev.Setting, lengths: Sequence[int]) -> dict[int, Interval]:
+    """The accuracies that at_least, at_most or equals allow, per length."""
+    decision = claim.decision
+    match decision.rule:
+        case "at_least":
+            return dict.fromkeys(lengths, Interval(decision.threshold or 0.0, 1.0))
+        case "at_most":
+            return dict.fromkeys(lengths, Interval(0.0, decision.threshold or 0.0))
+        case _:
+            margin, values = decision.margin or 0.0, {n: float(ev.expected_value(decision.expected or 0.0, setting, n)) for n in lengths}
+            return {length: Interval(value - margin, value + margin) for length, value in values.items()}
+
+
+def _evaluate_again(
+    asked: Sequence[Claim], bases: Mapping[str, Basis], examples: int, seed: int, reevaluate: Reevaluate, progress: Progress
+) -> dict[str, Fresh]:
+    """Fresh counts of every network that an asked-for claim rests on, at all lengths those claims speak of."""
+    lengths: dict[str, set[int]] = {}
+    networks: dict[str, Run] = {}
+    for claim in asked:
+        for digest, run in bases[claim.id].networks.items():
+            networks[digest] = run
+            lengths.setdefault(digest, set()).update(cell.length for cell in bases[claim.id].units[digest])
+    jobs = [Job(run.folder, tuple(sorted(lengths[digest])), examples, seed) for digest, run in networks.items()]
+    fresh: dict[str, Fresh] = {}
+    for result in reevaluate(jobs):
+        fresh[result.folder.name] = result
+        progress("networks evaluated again", len(fresh), len(jobs))
+    return fresh
+
+
+def _conclude(claim: Claim, decision: Decision, basis: Basis, fresh: Mapping[str, Fresh]) -> Verdict:
+    """The verdict of a statistical claim, once its networks were evaluated again."""
+    records, problems = [], []
+    for digest, run in basis.networks.items():
+        record, problem = _network_record(claim, run, basis.units[digest], fresh[digest])
+        records.append(record)
+        problems += [problem] if problem else []
+    facts = {**basis.facts, **({"runs": records} if records else {})}
+    if problems:
+        return _verdict(claim, ERROR, problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""), facts)
+    parts = [decision.detail, *basis.notes]
+    if decision.verdict == SUPPORTED and records and claim.decision.rule != "compare":
+        parts.append(f"so at least {seeds_bound(len(records)):.0%} of seeds behave so, at 95 % confidence")
+    return _verdict(claim, decision.verdict, "; ".join(parts), facts)
+
+
+def _network_record(claim: Claim, run: Run, unit: Unit, again: Fresh) -> tuple[dict[str, Any], str]:
+    """What a verdict shows of one network, and how its fresh counts contradict the committed ones, if they do."""
+    assert isinstance(claim.evidence, RunsEvidence)
+    alpha = (claim.decision.alpha or 0.05) / len(unit)
+    record: dict[str, Any] = {
+        "digest": run.spec.digest,
+        "group": run.result["group"],
+        "seed": run.spec.seed,
+        "commit": run.result.get("commit"),
+        "dirty": run.result.get("dirty"),
+        "predictions": run.result.get("predictions"),
+        "cells": [_cell_record(cell, alpha) for cell in unit],
+    }
+    name = f"network {run.spec.digest} (seed {run.spec.seed})"
+    if again.problem:
+        return record, f"{name} could not be evaluated again: {again.problem}"
+    try:
+        second = ev.cells_of(dict(again.entries), claim.evidence.measure, [cell.length for cell in unit])
+    except ev.Unmeasured as error:
+        return record, f"{name} evaluated again: {error}"
+    record["evaluated_again"] = [asdict(cell) for cell in second]
+    for cell, other in zip(unit, second, strict=True):
+        if (p := same_rate(cell, other)) < CONTRADICTION:
+            shown = f"{cell.correct} of {cell.examples} committed, {other.correct} of {other.examples} now (p = {p:.1g})"
+            return record, f"{name}: the weights contradict the committed counts at length {cell.length}: {shown}"
+    return record, ""
+
+
+def _cell_record(cell: Cell, alpha: float) -> dict[str, Any]:
+    interval = clopper_pearson(cell.correct, cell.examples, alpha)
+    return {**asdict(cell), "low": round(interval.low, 6), "high": round(interval.high, 6)}

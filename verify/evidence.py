@@ -1,0 +1,143 @@
+"""What a claim rests on: counts of trained networks or of a published row, and the exact values they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import gcd
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from theory.accuracy import truncation_accuracy
+from theory.domains import parse_lengths
+from theory.errors import InputError
+from theory.tasks import Task, make_task
+from verify.claims import PACKAGED, ROOT, Table, first_existing
+from verify.statistics import Cell
+
+if TYPE_CHECKING:
+    from empirical.spec import RunSpec
+    from empirical.store import Run
+
+#: the papers' models (layers, heads, dim) and operand width; anything else is reduced scale
+PAPER_MODELS = {(3, 3, 48), (4, 4, 128), (6, 6, 384)}
+PAPER_WIDTH = 20
+
+
+class Unmeasured(Exception):
+    """The evidence lacks a number that the claim speaks of."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an accuracy was measured on: the task, the longest trained length and the test domain."""
+
+    task: Task
+    trained: int
+    domain: str
+
+
+def results_folder(path: Path | None) -> Path:
+    """The given results, else the checkout's, else the packaged ones.
+
+    Raises:
+        InputError: a given folder does not exist.
+    """
+    if path is not None and not path.is_dir():
+        raise InputError(f"{path}: no such folder: give a folder of runs with --results")
+    return path or first_existing(ROOT / "results", PACKAGED / "results")
+
+
+def load_evidence(folder: Path) -> list[Run]:
+    """All finished runs in a folder, digests checked; pilot runs are left out.
+
+    Raises:
+        InputError: a run was cut or edited.
+    """
+    from empirical.store import load_runs
+
+    return [run for run in load_runs(folder) if run.result.get("group") and not str(run.result["group"]).startswith("pilot-")]
+
+
+def of_group(runs: Sequence[Run], group: str) -> list[Run]:
+    """The runs of one group: one experiment, one run per seed (equal specs share a folder, so no seed comes twice).
+
+    Raises:
+        InputError: the group mixes experiments.
+    """
+    found = [run for run in runs if run.result["group"] == group]
+    if len({replace(run.spec, seed=0) for run in found}) > 1:
+        raise InputError(f"group {group} mixes runs that differ in more than their seed: give them groups of their own")
+    return found
+
+
+def is_paper_scale(spec: RunSpec) -> bool:
+    """Whether a run has the papers' model, width, layout and base."""
+    model = (spec.layers, spec.heads, spec.dim)
+    return model in PAPER_MODELS and spec.layout == "padded" and spec.base == 10 and spec.width >= PAPER_WIDTH
+
+
+def learned_in_distribution(run: Run, least: float | None) -> bool:
+    """Whether the network is right on at least this share of unseen pairs at the longest trained length.
+
+    The longest alone: of the shortest lengths so few pairs exist that a handful is held out.
+    """
+    cells = [entry for entry in run.result["evaluation"] if entry["length"] == run.spec.training.longest]
+    return least is None or (bool(cells) and all(entry["truth"] >= least * entry["examples"] for entry in cells))
+
+
+def run_cells(run: Run, measure: str, lengths: Sequence[int]) -> list[Cell]:
+    """Committed counts of one network, one cell per length.
+
+    Raises:
+        Unmeasured: a length was not measured.
+    """
+    return cells_of({entry["length"]: entry for entry in run.result["evaluation"]}, measure, lengths)
+
+
+def cells_of(entries: dict[int, dict[str, int | None]], measure: str, lengths: Sequence[int]) -> list[Cell]:
+    """Cells from evaluation entries by length."""
+    cells = []
+    for length in lengths:
+        count = entries.get(length, {}).get(measure)
+        if count is None:
+            raise Unmeasured(f"{measure} was not measured at length {length}")
+        examples = entries[length]["examples"]
+        if examples is None or not 0 <= count <= examples or examples < 1:
+            raise ValueError(f"{count} right answers of {examples} at length {length}")
+        cells.append(Cell(length, count, examples))
+    return cells
+
+
+def table_cells(table: Table) -> list[Cell]:
+    """Counts behind a row of percentages."""
+    lengths = parse_lengths(table.lengths)
+    return [Cell(length, round(share * table.samples / 100), table.samples) for length, share in zip(lengths, table.percent, strict=True)]
+
+
+def setting_of_run(spec: RunSpec) -> Setting:
+    return Setting(spec.make_task(), spec.training.longest, spec.test_domain)
+
+
+def setting_of_table(table: Table) -> Setting:
+    return Setting(make_task(table.task, base=table.base, modulus=table.modulus), table.trained, table.domain)
+
+
+def expected_value(value: float | str, setting: Setting, length: int) -> Fraction:
+    """The accuracy that a decision names: a number, a fraction, or a formula of verify.claims.FORMULAS.
+
+    Raises:
+        Unmeasured: the formula does not apply to this setting.
+    """
+    if value == "truncation_accuracy":
+        exact = truncation_accuracy(setting.task, setting.trained, length, setting.domain)
+        if exact is None:
+            raise Unmeasured(f"no exact accuracy is known for {setting.task.text}")
+        return exact
+    if value == "reciprocal":
+        modulus = setting.task.modulus
+        if modulus is None:
+            raise Unmeasured(f"{setting.task.text} has no modulus, so no 1/p'")
+        return Fraction(gcd(modulus, setting.task.base**setting.trained), modulus)
+    return Fraction(value)

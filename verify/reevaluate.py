@@ -1,0 +1,59 @@
+"""Evaluates committed weights again, on fresh random inputs, in two processes.
+
+The committed counts could be wrong by accident or on purpose; the weights cannot pretend. Each job is one network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network, and the test lengths at which to evaluate it."""
+
+    folder: Path
+    lengths: tuple[int, ...]
+    examples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Fresh counts of one network by length, or why there are none."""
+
+    folder: Path
+    entries: Mapping[int, dict[str, Any]]
+    problem: str = ""
+
+
+def evaluate_job(job: Job) -> Fresh:
+    """Run one job; a failure is reported as a value, so that one broken network does not hide the others."""
+    try:
+        from empirical.evaluate import evaluate_weights
+
+        entries = evaluate_weights(job.folder, job.lengths, job.examples, job.seed)
+        return Fresh(job.folder, {entry["length"]: entry for entry in entries})
+    except Exception as error:
+        return Fresh(job.folder, {}, f"{type(error).__name__}: {error}")
+
+
+def evaluate_jobs(jobs: Sequence[Job]) -> Iterator[Fresh]:
+    """Run all jobs, the slowest first, and yield each as it ends."""
+    if not jobs:
+        return
+    ordered = sorted(jobs, key=lambda job: -sum(job.lengths))
+    with ProcessPoolExecutor(min(PROCESSES, len(jobs)), mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(evaluate_job, job): job for job in ordered}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except Exception as error:  # the process itself died
+                yield Fresh(futures[future].folder, {}, f"{type(error).__name__}: {error}")

@@ -1,0 +1,77 @@
+"""The table of live checks: how one is declared, validated and run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import ConfigDict, Field, ValidationError, create_model
+
+from verify.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
+
+#: parameter types; the bounds keep a stranger's claims file from asking for hours of work
+Base = Annotated[int, Field(ge=2, le=64)]
+Digits = Annotated[int, Field(ge=1, le=100)]
+Modulus = Annotated[int, Field(ge=2, le=5000)]
+Bases = Annotated[list[Base], Field(min_length=1, max_length=20)]
+Moduli = Annotated[list[Modulus], Field(min_length=1, max_length=1000)]
+Domains = Annotated[list[Literal["either", "both", "sampler"]], Field(min_length=1, max_length=3)]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found; `examined` counts the cases it looked at."""
+
+    verdict: str
+    detail: str
+    examined: int
+
+
+Check = Callable[..., CheckResult]
+REGISTRY: dict[str, Check] = {}
+
+
+def check(function: Check) -> Check:
+    """Register a check under its function name; its annotations are the schema of the claim's `params`."""
+    REGISTRY[function.__name__] = function
+    return function
+
+
+def proven(holds: bool, detail: str, examined: int) -> CheckResult:
+    """The result of a check that settles the statement either way."""
+    return CheckResult(SUPPORTED if holds else REFUTED, detail, examined)
+
+
+def searched(counterexample: str, limit: str, examined: int) -> CheckResult:
+    """The result of a finite search in an infinite set: it may refute, it never supports."""
+    if counterexample:
+        return CheckResult(REFUTED, counterexample, examined)
+    return CheckResult(INCONCLUSIVE, f"no counterexample up to {limit}", examined)
+
+
+def parameter_problem(name: str, params: Mapping[str, Any]) -> str:
+    """What is wrong with the parameters of a check, or nothing."""
+    function = REGISTRY[name]
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {parameter: (hints[parameter], ...) for parameter in inspect.signature(function).parameters}
+    model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    try:
+        model.model_validate(dict(params))
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return ""
+
+
+def run_check(name: str, params: Mapping[str, Any]) -> CheckResult:
+    """Run a check.
+
+    Raises:
+        RuntimeError: it looked at nothing, so its verdict means nothing.
+    """
+    result = REGISTRY[name](**params)
+    if result.examined < 1:
+        raise RuntimeError(f"check {name} examined 0 cases")
+    return result

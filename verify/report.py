@@ -1,0 +1,93 @@
+"""Verdicts as people and programs read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from verify.claims import Claim, Loaded
+from verify.engine import Verdict
+from verify.statistics import ERROR, VERDICTS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+STYLES = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "untested": "dim", "error": "bold magenta"}
+
+
+def make_console() -> Console:
+    """Standard output; wide where it is not a terminal, so that a saved table is not folded to 80 columns."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
+
+
+def as_json(loaded: Loaded, verdicts: Sequence[Verdict], seed: int, examples: int) -> str:
+    """The JSON object that `--json` prints."""
+    head: dict[str, Any] = {"claims_file": str(loaded.path), "sha256": loaded.sha256, "seed": seed, "examples": examples}
+    return json.dumps({**head, "claims": [asdict(verdict) for verdict in verdicts]}, indent=1)
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """0 when every check ran (a refuted claim is a finding), 1 when one did not."""
+    return int(any(verdict.verdict == ERROR for verdict in verdicts))
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """'12 supported, 3 refuted, ...' in a fixed order."""
+    counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]) -> None:
+    """One row per claim, with what the verdict rests on."""
+    statements = {claim.id: _escape(claim.statement) for claim in loaded.claims}
+    table = _table("claim", "kind", "verdict", "statement and why")
+    for verdict in verdicts:
+        why = f"{statements[verdict.id]}\n[dim]{_escape(verdict.detail)}[/dim]"
+        table.add_row(f"{verdict.id}\n[dim]{verdict.family}[/dim]", verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
+    console.print(table)
+    console.print(f"{len(verdicts)} claims: {summary(verdicts)}")
+    print_source(console, loaded)
+
+
+def print_source(console: Console, loaded: Loaded) -> None:
+    """Which file was read: a verdict means nothing without it."""
+    console.print(f"claims file {loaded.path}\nsha256 {loaded.sha256}", soft_wrap=True, highlight=False)
+
+
+def print_list(console: Console, loaded: Loaded) -> None:
+    """All claims, without deciding any."""
+    table = _table("claim", "source", "kind", "scale", "statement")
+    for claim in loaded.claims:
+        source = f"{claim.source.paper} {_escape(claim.source.location)}"
+        table.add_row(claim.id, source, claim.kind, claim.scale, _escape(claim.statement))
+    console.print(table)
+    print_source(console, loaded)
+
+
+def print_claim(console: Console, claim: Claim) -> None:
+    """Everything the file says about one claim."""
+    for name, value in claim.model_dump(exclude_none=True).items():
+        text = ", ".join(f"{key}: {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
+        console.print(f"[bold]{name:>12}[/bold]  {_escape(text)}", highlight=False)
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("kind", "verdict", "scale"))
+    return table
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
