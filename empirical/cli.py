@@ -114,25 +114,46 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One run: its spec, and its accuracy against the truth and against the truncated function."""
-    from empirical.store import load_run
-
-    found = sorted(path.parent for path in _existing(results).glob("*/result.json") if path.parent.name.startswith(digest))
-    if len(found) != 1:
-        raise InputError(f"{'no run' if not found else f'{len(found)} runs'} in {results} with digest {digest!r}: see arith-train list")
-    done = load_run(found[0])
+    done = _find(results, digest)
     print(json.dumps(done.result, indent=1) if as_json else _text(done))
+
+
+@app.command()
+def ask(
+    digest: Annotated[str, typer.Argument(help="digest of a run, or its first characters")],
+    a: Annotated[int, typer.Argument(min=0)],
+    b: Annotated[int, typer.Argument(min=0)],
+    results: Results = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """A stored network's answer to one question, beside the truth and the truncated function."""
+    from empirical.evaluate import answer
+
+    done = _find(results, digest)
+    task, n = done.spec.make_task(), done.spec.training.longest
+    given = answer(done, a, b)
+    cut = task.base**n
+    values = {"a": a, "b": b, "answer": given, "truth": task(a, b), "truncated": task(a % cut, b % cut)}
+    if as_json:
+        print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values}, indent=1))
+        return
+    said = "no number" if given is None else str(given)
+    print(f"{task.text} at a = {a}, b = {b}: the network answers {said}; right is {values['truth']}")
+    if given == values["truth"]:
+        return
+    if given == values["truncated"]:
+        print(f"it was trained on operands of up to {n} digits and computes the task on a = {a % cut}, b = {b % cut}, which is {given}")
+    else:
+        print(f"nor is it the task on operands cut to {n} digits, {values['truncated']}")
 
 
 @app.command()
 def register(plan: PlanFile, results: Results = Path("results")) -> None:
     """Write the predictions for every group of a plan to the run store, before anything is trained."""
-    from empirical.plan import read_plan, registration
-    from empirical.store import PREDICTIONS, to_json, write_atomically
+    from empirical.plan import read_plan, register_plan
 
     groups = read_plan(plan)
-    path = results / PREDICTIONS
-    write_atomically(path, to_json(registration(groups, plan)))
-    print(f"{len(groups)} predictions registered in {path}: commit it before the runs")
+    print(f"{len(groups)} predictions registered in {register_plan(groups, plan, results)}: commit it before the runs")
 
 
 @app.command()
@@ -164,6 +185,15 @@ def _existing(results: Path) -> Path:
     if not results.is_dir():
         raise InputError(f"{results}: no such folder: give a run store with --results")
     return results
+
+
+def _find(results: Path, digest: str) -> Run:
+    from empirical.store import load_run
+
+    found = sorted(path.parent for path in _existing(results).glob("*/result.json") if path.parent.name.startswith(digest))
+    if len(found) != 1:
+        raise InputError(f"{'no run' if not found else f'{len(found)} runs'} in {results} with digest {digest!r}: see arith-train list")
+    return load_run(found[0])
 
 
 def _text(done: Run) -> str:

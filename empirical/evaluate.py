@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,12 @@ from torch import Tensor
 from empirical.data import Lines, Pairs, PairSampler, Renderer, held_out
 from empirical.model import GPT, Cache
 from empirical.spec import RunSpec
+from theory.errors import InputError
+from theory.layouts import digits
+from theory.tasks import digit_count
+
+if TYPE_CHECKING:
+    from empirical.store import Run
 
 CHUNK = 500
 DRAWS = 64
@@ -93,6 +99,35 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
             out.append(entry)
     model.train(training)
     return out
+
+
+def answer(run: Run, a: int, b: int) -> int | None:
+    """The number that a stored network writes for f(a, b); None where its answer is no number (a special token among the digits).
+
+    Numbers are written in the task's base, and read back from it. Unpadded layouts are given the length of the true answer.
+
+    Raises:
+        InputError: an operand does not fit the layout, or the line is longer than the network's positions.
+    """
+    from empirical.store import load_model
+
+    spec, model = run.spec, load_model(run)
+    task, layout = spec.make_task(), spec.make_layout()
+    size = max(digit_count(a, task.base), digit_count(b, task.base))
+    if layout.fixed and size > layout.width:
+        raise InputError(f"operand of {size} digits: the network was trained at width {layout.width}")
+    a_ND, b_ND = (torch.tensor([digits(value, size, task.base)]) for value in (a, b))
+    lines = Renderer(task, layout, torch.device("cpu")).lines(Pairs(a_ND, b_ND, torch.tensor([size])))
+    if model.positions is not None and lines.token_NT.shape[1] > len(model.positions):
+        raise InputError(f"operand of {size} digits: the network has positions for {len(model.positions)} tokens only")
+    slots = layout.slots(layout.pair_widths(task, a, b, size))
+    written = {slot.place: token for slot, token in zip(slots, greedy(model, lines)[0].tolist(), strict=True) if slot.kind == "c"}
+    if any(token >= task.base for token in written.values()):
+        return None
+    total = 0
+    for place, digit in written.items():
+        total += digit * task.base**place
+    return total
 
 
 def evaluate_weights(folder: Path, lengths: Sequence[int], examples: int, seed: int) -> list[dict[str, Any]]:

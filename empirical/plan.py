@@ -5,7 +5,6 @@ A plan is one table per group: the settings of a RunSpec (`train` and `test` for
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from empirical.spec import PRESETS, RunSpec, spec_from_dict
-from empirical.store import ROOT, finished, provenance
+from empirical.store import ROOT, finished, provenance, sha256, to_json, write_atomically
 from theory.errors import InputError
 
 
@@ -74,17 +73,31 @@ def _group(name: str, table: Any) -> Group:
     return Group(name, spec_from_dict({"layers": layers, "heads": heads, "dim": dim, **values}), tuple(seeds))
 
 
-def registration(groups: list[Group], plan: Path) -> dict[str, Any]:
-    """What theory says of each group, with the plan's digest, the code's, and the run digests it speaks of."""
+def register_plan(groups: list[Group], plan: Path, results: Path) -> Path:
+    """Write what theory says of each group to the store: predictions.json for plan.toml, predictions-x.json for plan-x.toml.
+
+    Raises:
+        InputError: a run of the plan is finished already, so a prediction would come too late.
+    """
+    path = results / f"predictions{plan.stem.removeprefix('plan')}.json"
+    late = [spec.digest for group in groups for spec in group.specs if finished(results / spec.digest)]
+    if late:
+        raise InputError(f"run {late[0]} is finished, predictions come before runs: register a plan of new runs")
+    write_atomically(path, to_json({"plan_sha256": sha256(plan), "groups": predictions(groups), **provenance()}))
+    return path
+
+
+def predictions(groups: list[Group]) -> dict[str, Any]:
+    """What theory says of each group, and the runs it speaks of: seed -> digest."""
     from theory.predict import predict
     from theory.report import prediction_json
 
-    registered = {}
+    out = {}
     for group in groups:
         spec = group.spec
         found = predict(spec.make_task(), spec.make_encoding(), spec.make_layout(), spec.training, spec.test_lengths, spec.test_domain)
-        registered[group.name] = {**prediction_json(found), "runs": {str(one.seed): one.digest for one in group.specs}}
-    return {"plan_sha256": hashlib.sha256(plan.read_bytes()).hexdigest(), "groups": registered, **provenance()}
+        out[group.name] = {**prediction_json(found), "runs": {str(one.seed): one.digest for one in group.specs}}
+    return out
 
 
 def train_all(groups: list[Group], results: Path, jobs: int, device: str, report: Callable[[str], None]) -> int:

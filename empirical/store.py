@@ -3,7 +3,8 @@
     <digest>/spec.json  metrics.jsonl  weights.safetensors  result.json
 
 `result.json` is renamed into place when everything else is on disk: it marks a finished run. It carries the
-digests of the weights, of the metrics and of itself, so a file that was cut or edited is noticed.
+digests of the weights, of the metrics and of itself, so a file that was cut or edited is noticed. Beside the folders lie
+the plans and, for each, the predictions registered before its runs: plan*.toml, predictions*.json.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from empirical.model import GPT
 
 ROOT = Path(__file__).resolve().parent.parent
-PREDICTIONS = "predictions.json"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,14 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def predictions_digest(results: Path) -> str | None:
-    """Digest of the registered predictions that a run starts under, if any."""
-    path = results / PREDICTIONS
-    return sha256(path) if path.exists() else None
+def registrations(results: Path) -> dict[str, str]:
+    """Run digest -> SHA-256 of the file of registered predictions (predictions*.json of the store) that names the run.
+
+    Raises:
+        InputError: such a file is not readable.
+    """
+    found: dict[str, str] = {}
+    for path in sorted(results.glob("predictions*.json")):
+        groups = _read(path).get("groups", {})
+        found |= {digest: sha256(path) for group in groups.values() for digest in group["runs"].values()}
+    return found

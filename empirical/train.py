@@ -19,7 +19,7 @@ from empirical.data import Lines, PairSampler, Renderer, held_out
 from empirical.evaluate import draw_test, evaluate
 from empirical.model import GPT
 from empirical.spec import RunSpec
-from empirical.store import Run, finished, load_run, predictions_digest, provenance, self_digest, sha256, to_json, write_atomically
+from empirical.store import Run, finished, load_run, provenance, registrations, self_digest, sha256, to_json, write_atomically
 
 CHECKPOINT = "checkpoint.pt"
 EVALUATION_SEED = 1_000_000  # test pairs differ from seed to seed, and from every training seed's draws
@@ -124,7 +124,7 @@ class Trainer:
         """Train to the end, evaluate, store. `report` hears of each measurement."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self.folder / "spec.json", to_json(self.spec.to_dict()))
-        registered = predictions_digest(self.results)
+        registered = registrations(self.results).get(self.spec.digest)
         self.model.train()
         every, started, saved = max(1, self.spec.steps // 25), time.monotonic() - self.seconds, time.monotonic()
         while self.step < self.spec.steps:

@@ -181,6 +181,8 @@ def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> 
             notes.append(f"{len(found) - len(right)} reduced-scale runs of {side.group} say nothing at paper scale")
         if not right:
             return Basis(None, Decision(UNTESTED, "; ".join([f"no run of group {side.group} yet", *notes])))
+        if unregistered := sum(not ev.registered(run) for run in right):
+            notes.append(f"{unregistered} of {len(right)} networks of {side.group} were trained without a registered prediction")
         learned = [run for run in right if ev.learned_in_distribution(run, decision.id_at_least)]
         if len(learned) < len(right):
             count = f"{len(right) - len(learned)} of {len(right)} networks of {side.group}"

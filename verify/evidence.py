@@ -87,6 +87,14 @@ def learned_in_distribution(run: Run, least: float | None) -> bool:
     return least is None or (bool(cells) and all(entry["truth"] >= least * entry["examples"] for entry in cells))
 
 
+def registered(run: Run) -> bool:
+    """Whether the run was trained under a prediction that the store still holds, unchanged."""
+    from empirical.store import registrations
+
+    stated = run.result.get("predictions")
+    return stated is not None and registrations(run.folder.parent).get(run.spec.digest) == stated
+
+
 def run_cells(run: Run, measure: str, lengths: Sequence[int]) -> list[Cell]:
     """Committed counts of one network, one cell per length.
 
