@@ -1,8 +1,9 @@
-"""`arith-train`: run, list, show, and from a plan file register and sweep."""
+"""`arith-train`: run, list, show, answer, and from a plan file register and sweep."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,33 +119,34 @@ def show(
     print(json.dumps(done.result, indent=1) if as_json else _text(done))
 
 
-@app.command()
-def ask(
+@app.command("answer")
+def answer_command(
     digest: Annotated[str, typer.Argument(help="digest of a run, or its first characters")],
-    a: Annotated[int, typer.Argument(min=0)],
-    b: Annotated[int, typer.Argument(min=0)],
+    question: Annotated[str, typer.Argument(help="two numbers, like 123+456 or 123,456")],
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """A stored network's answer to one question, beside the truth and the truncated function."""
+    """What a stored network answers, beside the truth and the task on cut operands."""
     from empirical.evaluate import answer
 
+    match = re.fullmatch(r"\s*([0-9]{1,1000})\s*[-+*,/ ]\s*([0-9]{1,1000})\s*", question)
+    if match is None:
+        raise InputError(f"question {question!r}: write two numbers with a sign between them, like 123+456")
+    a, b = int(match[1]), int(match[2])
     done = _find(results, digest)
     task, n = done.spec.make_task(), done.spec.training.longest
-    given = answer(done, a, b)
-    cut = task.base**n
+    cut, given = task.base**n, answer(done, a, b)
     values = {"a": a, "b": b, "answer": given, "truth": task(a, b), "truncated": task(a % cut, b % cut)}
     if as_json:
         print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values}, indent=1))
         return
-    said = "no number" if given is None else str(given)
-    print(f"{task.text} at a = {a}, b = {b}: the network answers {said}; right is {values['truth']}")
+    print(f"{task.text} at a = {a}, b = {b}: the network answers {'no number' if given is None else given}; right is {values['truth']}")
     if given == values["truth"]:
         return
     if given == values["truncated"]:
-        print(f"it was trained on operands of up to {n} digits and computes the task on a = {a % cut}, b = {b % cut}, which is {given}")
+        print(f"trained on operands of up to {n} digits, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")
     else:
-        print(f"nor is it the task on operands cut to {n} digits, {values['truncated']}")
+        print(f"it is not the task on operands cut to {n} digits either: that would be {values['truncated']}")
 
 
 @app.command()
