@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+#: headings of the families of this project's claims; others stand under their own name
+FAMILIES = {"P1": "P1: arXiv 2308.08268", "P2": "P2: arXiv 2407.17963", "tables": "Tables of the papers, row by row", "refinements": "Ours: refinements, and readings that we expect to be refuted"}
 STYLES = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "untested": "dim", "error": "bold magenta"}
 
 
@@ -23,7 +25,7 @@ def make_console() -> Console:
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal else Console(width=150)
+    return console if console.is_terminal else Console(width=140)
 
 
 def as_json(loaded: Loaded, verdicts: Sequence[Verdict], seed: int, examples: int) -> str:
@@ -46,10 +48,12 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]) -> None:
     """One row per claim, with what the verdict rests on."""
     statements = {claim.id: _escape(claim.statement) for claim in loaded.claims}
-    table = _table("claim", "kind", "verdict", "statement and why")
-    for verdict in verdicts:
-        why = f"{statements[verdict.id]}\n[dim]{_escape(verdict.detail)}[/dim]"
-        table.add_row(f"{verdict.id}\n[dim]{verdict.family}[/dim]", verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
+    table = _table("claim", "kind", "verdict", "statement, and why")
+    for family in dict.fromkeys(verdict.family for verdict in verdicts):
+        table.add_row(f"[bold]{_escape(FAMILIES.get(family, family))}[/bold]")
+        for verdict in (verdict for verdict in verdicts if verdict.family == family):
+            why = f"{statements[verdict.id]}\n[dim]{_escape(verdict.detail)}[/dim]"
+            table.add_row(verdict.id, verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
     console.print(table)
     console.print(f"{len(verdicts)} claims: {summary(verdicts)}")
     print_source(console, loaded)
