@@ -48,13 +48,15 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]) -> None:
     """One row per claim, with what the verdict rests on."""
     statements = {claim.id: _escape(claim.statement) for claim in loaded.claims}
-    table = _table("claim", "kind", "verdict", "statement, and why")
+    widest = max(len(verdict.id) for verdict in verdicts)
     for family in dict.fromkeys(verdict.family for verdict in verdicts):
-        table.add_row(f"[bold]{_escape(FAMILIES.get(family, family))}[/bold]")
+        console.print(f"[bold]{_escape(FAMILIES.get(family, family))}[/bold]")
+        table = _table("claim", "kind", "verdict", "statement, and why")
+        table.columns[0].width, table.columns[2].width = widest, 12
         for verdict in (verdict for verdict in verdicts if verdict.family == family):
             why = f"{statements[verdict.id]}\n[dim]{_escape(verdict.detail)}[/dim]"
             table.add_row(verdict.id, verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
-    console.print(table)
+        console.print(table)
     console.print(f"{len(verdicts)} claims: {summary(verdicts)}")
     print_source(console, loaded)
 
@@ -85,7 +87,7 @@ def _table(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False, expand=True)
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in ("kind", "verdict", "scale"))
     return table
