@@ -9,22 +9,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from theory.causality import causality
 from theory.expressions import Binary, Const, Expression, Var, affine, evaluate, polynomial
 from theory.layouts import make_layout
 from theory.properties import (
-    Undecided,
-    _samples,
     base_compatibility,
-    causality,
-    degrees,
     identifiability,
     low_support,
-    nonzero_point,
-    period,
     translation_by_direction,
     translation_invariance,
 )
 from theory.tasks import Task, digit_count, make_task
+from theory.testsets import Undecided, _samples, degrees, nonzero_point, period
 from theory.transducers import Transducer, affine_transducer, quotient_transducer
 
 settings.register_profile("steady", deadline=None)
@@ -143,7 +139,7 @@ def test_machines_that_do_not_exist():
 def test_nonzero_point_is_exact(expression, with_samples):
     """The grid alone must be enough: without it the samples would hide a grid that is too small."""
     assume(max(period(expression)) <= 40)
-    with patch("theory.properties._samples", _samples if with_samples else tuple):
+    with patch("theory.testsets._samples", _samples if with_samples else tuple):
         point = nonzero_point(expression)
     if point is None:
         assert not table(expression, 120).any()

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.expressions import affine, evaluate, polynomial
-from theory.properties import degrees, magnitude, period
 from theory.tasks import Task
+from theory.testsets import degrees, magnitude, period
 from theory.transducers import Transducer, affine_transducer
 
 if TYPE_CHECKING:

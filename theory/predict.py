@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from theory.accuracy import truncation_accuracy
 from theory.alignment import digit_codes, shift_lifts, training_support
+from theory.causality import causality
 from theory.domains import Training
 from theory.encodings import Encoding
 from theory.errors import InputError
@@ -20,7 +21,6 @@ from theory.paper import Outcome, PaperStatement, paper_statement
 from theory.properties import (
     Property,
     base_compatibility,
-    causality,
     identifiability,
     low_support,
     translation_by_direction,

@@ -1,25 +1,15 @@
-"""Decidable properties of a task, each with a certificate or a counterexample in plain words.
-
-The engine is the finite test-set theorem, sharpened per operand. For an expression E over + - * % // let d_a be its degree in a, with
-degree 0 for E % q, and let D_a be the product of the divisors along nesting (only where the part below has a positive degree in a), lcm
-across + - *; the same for b. Then on every residue class mod (D_a, D_b) the expression is a polynomial of degrees (d_a, d_b), so it is
-identically 0 iff it is 0 on the grid [0, D_a(d_a+1)) x [0, D_b(d_b+1)). And for a polynomial P, the function P % p is identically 0 iff it
-is 0 on [0, d_a] x [0, d_b]: the forward differences there are the coefficients of P in the basis C(a, i) C(b, j), and P vanishes mod p iff
-they all do. This second test does not grow with p.
+"""Decidable properties of a task, each with a certificate or a counterexample in plain words: translation invariance, base
+compatibility, low support, identifiability. Proofs for all lengths rest on theory.testsets.
 """
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
-from functools import cache
-from math import gcd, lcm
+from math import gcd
 
 from theory.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, polynomial, substitute
-from theory.layouts import Layout
 from theory.tasks import Task, digit_count
-
-GRID_LIMIT = 2_500_000  # points of an exact test
+from theory.testsets import Undecided, degrees, nonzero_point, period, shift_witness
 
 
 @dataclass(frozen=True)
@@ -37,103 +27,8 @@ class Property:
     digits: int | None = None
 
 
-class Undecided(Exception):
-    """An exact test would need a larger grid than GRID_LIMIT."""
-
-
 OUTSIDE = Property(None, "outside the class of expressions that this version decides")
 NEGATIVE = Property(None, "undecided: the value may be negative, which has no digits")
-
-
-# ---------------------------------------------------------------------------------------------------------------- finite test sets
-
-
-def degrees(expression: Expression) -> tuple[int, int]:
-    """Upper bounds of the degrees in a and b on a residue class; (0, 0) implies a bounded, periodic function."""
-    match expression:
-        case Var(name):
-            return (1, 0) if name == "a" else (0, 1)
-        case Const() | Binary("%"):
-            return 0, 0
-        case Binary("//", left):
-            return degrees(left)
-        case Binary(op, left, right):
-            (i, j), (k, m) = degrees(left), degrees(right)
-            return (i + k, j + m) if op == "*" else (max(i, k), max(j, m))
-
-
-def period(expression: Expression) -> tuple[int, int]:
-    """(D_a, D_b): the function is polynomial on every residue class mod these, of the degrees above."""
-    match expression:
-        case Binary("%" | "//", left, Const(q)):
-            (i, j), (k, m) = degrees(left), period(left)
-            return (k * q if i else k), (m * q if j else m)
-        case Binary(_, left, right):
-            (i, j), (k, m) = period(left), period(right)
-            return lcm(i, k), lcm(j, m)
-    return 1, 1
-
-
-def magnitude(expression: Expression, largest: int) -> int:
-    """A bound of every intermediate value for 0 <= a, b <= largest."""
-    own = max(abs(bound) for bound in bounds(expression, largest))
-    match expression:
-        case Binary(_, left, right):
-            return max(own, magnitude(left, largest), magnitude(right, largest))
-    return own
-
-
-@cache
-def _samples() -> tuple[tuple[int, int], ...]:
-    rng = random.Random(0)
-    small = [(a, b) for a in range(12) for b in range(12)]
-    return (*small, *((rng.getrandbits(rng.randint(1, 14)), rng.getrandbits(rng.randint(1, 14))) for _ in range(400)))
-
-
-def nonzero_point(expression: Expression) -> tuple[int, int] | None:
-    """A point (a, b) with a value other than 0; None where the expression is identically 0, which is then proven.
-
-    Raises:
-        Undecided: no such point among the samples, and the exact test is too large.
-    """
-    for a, b in _samples():
-        if evaluate(expression, a, b):
-            return a, b
-    inner = polynomial(expression.left) if isinstance(expression, Binary) and expression.op == "%" else polynomial(expression)
-    d, e = (max((key[k] for key in inner), default=0) for k in (0, 1)) if inner is not None else degrees(expression)
-    rows, columns = (1, 1) if inner is not None else period(expression)
-    rows, columns = rows * (d + 1), columns * (e + 1)
-    if rows * columns > GRID_LIMIT:
-        raise Undecided(f"the exact test needs a grid of {rows} x {columns} points")
-    import numpy as np
-
-    dtype = np.int64 if magnitude(expression, max(rows, columns)) < 2**62 else object
-    grid = np.arange(rows).astype(dtype)[:, None], np.arange(columns).astype(dtype)[None, :]
-    hits = np.argwhere(np.broadcast_to(evaluate(expression, *grid) != 0, (rows, columns)))
-    return (int(hits[0][0]), int(hits[0][1])) if len(hits) else None
-
-
-def shift_witness(expression: Expression, shift: int) -> tuple[str, int, int] | None:
-    """(operand, a, b) where adding `shift` to the operand changes the value, or None where shift is proven a period in both operands.
-
-    Raises:
-        Undecided: see nonzero_point.
-    """
-    for name, degree, step in zip("ab", degrees(expression), period(expression), strict=True):
-        moved = Binary("+", Var(name), Const(shift if degree else shift % step))
-        moves: dict[str, Expression] = {other: moved if other == name else Var(other) for other in "ab"}
-        match expression:
-            case Binary("%", inner, Const(p)) if polynomial(inner) is not None:
-                change = Binary("%", Binary("-", substitute(inner, moves), inner), Const(p))
-            case _:
-                change = Binary("-", substitute(expression, moves), expression)
-        point = nonzero_point(change)
-        if point is not None:
-            return (name, *point)
-    return None
-
-
-# ---------------------------------------------------------------------------------------------------------- translation invariance
 
 
 def translation_invariance(task: Task) -> Property:
@@ -173,11 +68,11 @@ def translation_by_direction(task: Task) -> dict[str, Property]:
         return {"lsd": _sections(expression, terms, base), "msd": Property(False, too_long)}
     match expression:
         case Binary("//", Var(name), Const(q)):
-            division = f"long division of {name}: the state is one of {_short(q)} remainders, and from each some digits lead back to 0"
+            division = f"long division of {name}: the state is one of {short(q)} remainders, and from each some digits lead back to 0"
             return {"lsd": _quotient_lsd(q, base), "msd": Property(True, division)}
     if degrees(expression) != (0, 0):
         return _both(OUTSIDE)
-    if _may_be_negative(expression):
+    if may_be_negative(expression):
         return _both(NEGATIVE)
     try:
         point = nonzero_point(expression)
@@ -185,7 +80,7 @@ def translation_by_direction(task: Task) -> dict[str, Property]:
         return _both(Property(None, f"undecided: {reason}"))
     if point is None:
         return _both(Property(True, "the value is always 0: one state"))
-    bound = f"{_value(expression, *point)}, but f never exceeds {_short(bounds(expression, max(period(expression)))[1])}"
+    bound = f"{value_at(expression, *point)}, but f never exceeds {short(bounds(expression, max(period(expression)))[1])}"
     return _both(Property(False, f"{bound}: operands moved up by many digits do not move the result up, so the machine must stop for good"))
 
 
@@ -240,9 +135,6 @@ def _sections(expression: Expression, terms: dict[tuple[int, int], int], base: i
     return Property(False, f"the number of different rests of the computation grows without bound with the digits read: {seen}")
 
 
-# ---------------------------------------------------------------------------------------------------------------- base and support
-
-
 def base_compatibility(task: Task) -> Property:
     """Whether p divides a power of the base, and the least power; None for a task without an outermost mod p."""
     p, base = task.modulus, task.base
@@ -250,11 +142,11 @@ def base_compatibility(task: Task) -> Property:
         return Property(None, f"{task.text} has no outermost modulus")
     if base ** p.bit_length() % p == 0:
         m = next(m for m in range(p.bit_length() + 1) if base**m % p == 0)
-        return Property(True, f"{_short(p)} divides {base}^{m}", m)
+        return Property(True, f"{short(p)} divides {base}^{m}", m)
     rest = p
     while (common := gcd(rest, base)) > 1:
         rest //= common
-    return Property(False, f"{_short(p)} never divides a power of {base}: its factor {_short(rest)} is prime to {base}")
+    return Property(False, f"{short(p)} never divides a power of {base}: its factor {short(rest)} is prime to {base}")
 
 
 def low_support(task: Task) -> Property:
@@ -263,43 +155,43 @@ def low_support(task: Task) -> Property:
     It does iff B^m is a period in both operands. A function that is periodic in a at all has a minimal period that divides D_a, and a
     divisor of D that divides some power of B divides B^(bit length of D): one witness against that power rules out every m.
     """
-    return _low_support(task.expression, task.base)
+    return low_support_of(task.expression, task.base)
 
 
-def _low_support(expression: Expression, base: int) -> Property:
+def low_support_of(expression: Expression, base: int) -> Property:
     modulus = max(period(expression))
     top = modulus.bit_length()
     try:
         witness = shift_witness(expression, base**top)
         if witness is not None:
-            no_help = f"more digits do not help either (finite test-set theorem, D = {_short(modulus)})"
-            return Property(False, f"{_clash(expression, witness, base, top)}; {no_help}")
+            no_help = f"more digits do not help either (finite test-set theorem, D = {short(modulus)})"
+            return Property(False, f"{clash(expression, witness, base, top)}; {no_help}")
         below = ""
         for m in range(top + 1):
             witness = shift_witness(expression, base**m)
             if witness is None:
-                enough = f"f depends on the low {_count(m)} only" if m else "f is constant"
+                enough = f"f depends on the low {count(m)} only" if m else "f is constant"
                 return Property(True, f"{enough}, by an exact finite test{below}", m)
-            below = f"; {_count(m)} would not do: {_clash(expression, witness, base, m)}"
+            below = f"; {count(m)} would not do: {clash(expression, witness, base, m)}"
     except Undecided as reason:
         return Property(None, f"undecided: {reason}")
     raise AssertionError("base**top passed the test above")
 
 
-def _clash(expression: Expression, witness: tuple[str, int, int], base: int, digits: int) -> str:
+def clash(expression: Expression, witness: tuple[str, int, int], base: int, digits: int) -> str:
     """The witness against `digits` low digits in words."""
     name, a, b = witness
     shift = base**digits
     c, d = (a + shift, b) if name == "a" else (a, b + shift)
-    moved = f"{_short(a)} + {base}^{digits}, {_short(b)}" if name == "a" else f"{_short(a)}, {_short(b)} + {base}^{digits}"
-    return f"{_value(expression, a, b)} but f({moved}) = {_short(evaluate(expression, c, d))}"
+    moved = f"{short(a)} + {base}^{digits}, {short(b)}" if name == "a" else f"{short(a)}, {short(b)} + {base}^{digits}"
+    return f"{value_at(expression, a, b)} but f({moved}) = {short(evaluate(expression, c, d))}"
 
 
-def _count(digits: int) -> str:
+def count(digits: int) -> str:
     return "1 digit" if digits == 1 else f"{digits} digits"
 
 
-def _short(value: int) -> str:
+def short(value: int) -> str:
     """The number, cut in the middle where it is long."""
     if value.bit_length() < 80:
         return str(value)
@@ -307,8 +199,8 @@ def _short(value: int) -> str:
     return f"{value // 10 ** (size - 6)}...{abs(value) % 10**6:06} ({size} digits)"
 
 
-def _value(expression: Expression, a: int, b: int) -> str:
-    return f"f({_short(a)}, {_short(b)}) = {_short(evaluate(expression, a, b))}"
+def value_at(expression: Expression, a: int, b: int) -> str:
+    return f"f({short(a)}, {short(b)}) = {short(evaluate(expression, a, b))}"
 
 
 def identifiability(task: Task, longest: int) -> Property:
@@ -323,111 +215,6 @@ def identifiability(task: Task, longest: int) -> Property:
     return Property(False, f"no pair of up to {longest} digits exceeds {largest} < {task.modulus}: the modulus never acts")
 
 
-# ------------------------------------------------------------------------------------------------------------------------ causality
-
-
-def causality(task: Task, layout: Layout) -> Property:
-    """Whether every result digit is a function of the operand digits that stand before its query (the token before it).
-
-    Only the interleaved layout can fail: c_i sees the digits 0..i (lsd) or i and above (msd). The index i is taken as known.
-    """
-    if layout.name != "interleaved":
-        return Property(True, "all operand digits stand before the first result digit")
-    return _causal_lsd(task.expression, task.base) if layout.direction == "lsd" else _causal_msd(task.expression, task.base)
-
-
-def _causal_lsd(expression: Expression, base: int) -> Property:
-    """f mod B^j may depend on the low j digits only, for every j >= 1."""
-    if _lipschitz(expression, base):
-        return Property(True, f"sums, products and remainders mod powers of {base} never move information to a lower digit")
-    match expression:
-        case Binary("%", inner, Const(p)) if (coefficients := affine(inner)) is not None:
-            return _causal_affine(expression, coefficients, p, base)
-    support = _low_support(expression, base)
-    if support.digits is None and degrees(expression) == (0, 0):
-        return Property(support.value, f"causal would mean that finitely many low digits fix f: {support.certificate}")
-    longest = support.digits if support.digits is not None else digit_count(max(period(expression)), base) + 1
-    reason = "no counterexample among small operands"
-    for j in range(1, longest + 1):
-        try:
-            witness = shift_witness(Binary("%", expression, Const(base**j)), base**j)
-        except Undecided as limit:
-            support, reason = OUTSIDE, str(limit)
-            continue
-        if witness is not None:
-            return _not_causal(expression, witness, base, j)
-    if support.digits is None:
-        return Property(None, f"undecided: {reason}")
-    return Property(True, f"the low j digits of f need the low j operand digits only, for j = 1..{longest}, by exact finite tests")
-
-
-def _not_causal(expression: Expression, witness: tuple[str, int, int], base: int, j: int) -> Property:
-    clash = _clash(expression, witness, base, j)
-    return Property(False, f"{clash}: a change below {base}^{j} that the operands below {base}^{j} do not show")
-
-
-def _lipschitz(expression: Expression, base: int) -> bool:
-    """Whether the form of the expression shows causality from the least significant digit."""
-    match expression:
-        case Binary("%", left, Const(p)):
-            return _lipschitz(left, base) and p in {base**k for k in range(p.bit_length() + 1)}
-        case Binary(op, left, right):
-            return op != "//" and _lipschitz(left, base) and _lipschitz(right, base)
-    return True
-
-
-def _causal_affine(expression: Expression, coefficients: tuple[int, int, int], p: int, base: int) -> Property:
-    """(alpha*a + beta*b + gamma) mod p: causal iff for each j either B^j divides p, or p / gcd(p, alpha, beta) divides B^j.
-
-    A shift of a by B^j adds s = alpha*B^j mod p to the value, or s - p where it wraps; if s > 0 both happen: so B^j must divide s and p.
-    """
-    alpha, beta, gamma = coefficients
-    essential = p // gcd(p, alpha, beta)
-    for j in range(1, p.bit_length() + 1):
-        if base**j % essential == 0:
-            break
-        if p % base**j:
-            name, slope = ("a", alpha) if alpha * base**j % p else ("b", beta)
-            common = gcd(slope, p)
-            for value in (gamma % common, p - common + gamma % common):  # the first does not wrap, the second does
-                x = (value - gamma) // common * pow(slope // common, -1, p // common) % (p // common)
-                a, b, c, d = (x, 0, x + base**j, 0) if name == "a" else (0, x, 0, x + base**j)
-                if (evaluate(expression, a, b) - evaluate(expression, c, d)) % base**j:
-                    return _not_causal(expression, (name, a, b), base, j)
-    return Property(True, f"for each j, {base}^j divides {_short(p)} or {_short(essential)} divides {base}^j: low digits need low digits")
-
-
-def _causal_msd(expression: Expression, base: int) -> Property:
-    """floor(f / B^i) may depend on floor(a / B^i) and floor(b / B^i) only, for every i."""
-    coefficients = affine(expression)
-    if coefficients in ((1, 0, 0), (0, 1, 0)) or (coefficients is not None and coefficients[:2] == (0, 0)):
-        return Property(True, "every result digit is the operand digit itself, or constant")
-    match expression:
-        case Binary("//", Var(name)):
-            return Property(True, f"long division of {name}: the remainder of the digits above and digit i fix the quotient digit")
-    if _may_be_negative(expression):
-        return NEGATIVE
-    bounded = degrees(expression) == (0, 0)
-    highest = bounds(expression, max(period(expression)))[1] if bounded else evaluate(expression, 0, 0)
-    longest = digit_count(highest, base) + (-1 if bounded else 2)
-    try:
-        for i in range(1, longest + 1):
-            size, top = Const(base**i), base**i - 1
-            cut: dict[str, Expression] = {name: Binary("-", Var(name), Binary("%", Var(name), size)) for name in "ab"}
-            change = Binary("-", Binary("//", expression, size), Binary("//", substitute(expression, cut), size))
-            corners = (point for point in ((top, top), (top, 0), (0, top)) if evaluate(change, *point))
-            point = next(corners, None) or nonzero_point(change)
-            if point is not None:
-                a, b = point
-                seen = f"{_value(expression, a, b)} and {_value(expression, a - a % base**i, b - b % base**i)}"
-                return Property(False, f"{seen} differ in digit {i} or above, but their operands only below digit {i}")
-    except Undecided as reason:
-        return Property(None, f"undecided: {reason}")
-    if not bounded:
-        return Property(None, "undecided: no counterexample among small operands")
-    return Property(True, f"digit i needs digits i and above only, for the {_count(longest + 1)} of the result, by exact finite tests")
-
-
-def _may_be_negative(expression: Expression) -> bool:
+def may_be_negative(expression: Expression) -> bool:
     """Whether the bounds of the expression leave room for a negative value."""
     return bounds(expression, max(*period(expression), 10**6))[0] < 0

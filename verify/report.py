@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: headings of the families of this project's claims; others stand under their own name
-FAMILIES = {"P1": "P1: arXiv 2308.08268", "P2": "P2: arXiv 2407.17963", "tables": "Tables of the papers, row by row", "refinements": "Ours: refinements, and readings that we expect to be refuted"}
+FAMILIES = {
+    "P1": "P1: arXiv 2308.08268",
+    "P2": "P2: arXiv 2407.17963",
+    "tables": "Tables of the papers, row by row",
+    "refinements": "Ours: refinements, and readings that we expect to be refuted",
+    "certificates": "Certificates: trained networks proved right at every length",
+}
 STYLES = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "untested": "dim", "error": "bold magenta"}
 
 
