@@ -116,8 +116,21 @@ def training_support(encoding: Encoding, layout: Layout, task: Task, training: T
     return Support(seen)
 
 
-def digit_codes(encoding: Encoding, layout: Layout, task: Task, length: int, places: range, causal: bool = False) -> list[Code]:
-    """Codes of the operand digits at `places`, at every result query c_i; with `causal`, of those at i and below only."""
+Pair = tuple[int, Slot]
+
+
+def digit_codes(encoding: Encoding, layout: Layout, task: Task, length: int, places: range, causal: bool = False) -> dict[Pair, Code]:
+    """Codes of (c_i, operand digit at one of `places`), for every result query; with `causal`, of the digits at i and below only."""
     at = positions(layout, task, length)
     pairs = ((i, Slot(kind, j)) for i in range(at.results) for kind in "ab" for j in places if j <= i or not causal)
-    return [code for i, slot in pairs if (code := at.code(encoding.family, i, slot)) is not None]
+    return {(i, slot): code for i, slot in pairs if (code := at.code(encoding.family, i, slot)) is not None}
+
+
+def keeps_codes(encoding: Encoding, layout: Layout, task: Task, training: Training, length: int, places: range) -> bool:
+    """Whether each digit at `places` has, for each result digit that training asks for, a code that it had in training."""
+    trained: dict[Pair, set[Code]] = {}
+    for n in training.lengths:
+        for pair, code in digit_codes(encoding, layout, task, n, places).items():
+            trained.setdefault(pair, set()).add(code)
+    longer = digit_codes(encoding, layout, task, length, places)
+    return all(longer[pair] in codes for pair, codes in trained.items() if pair in longer)

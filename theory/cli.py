@@ -1,4 +1,4 @@
-"""`arith-theory`: predict, accuracy, graph, table."""
+"""`arith-theory`: predict, accuracy, graph, table, advise."""
 
 from __future__ import annotations
 
@@ -131,9 +131,51 @@ def graph(
 
 
 @app.command()
-def table(base: Base = 10, train: Train = "4", as_json: Json = False) -> None:
-    """The papers' matrix: tasks by encodings, our prediction beside theirs."""
-    from theory.report import matrix, matrix_text
+def table(
+    base: Base = 10,
+    train: Train = "4",
+    tasks: Annotated[str | None, typer.Option(help="tasks by name or expression, separated by ';'; default: the papers'")] = None,
+    pe: Annotated[str, typer.Option("--pe", help="encodings, separated by commas")] = "absolute,relative",
+    layout: Annotated[str, typer.Option("--layout", help="layouts, separated by commas; default is the encoding's own")] = "default,padded",
+    format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text",
+    as_json: Json = False,
+) -> None:
+    """The papers' matrix, or any other: tasks by encodings by layouts, our prediction beside theirs."""
+    from theory.domains import make_training
+    from theory.matrix import cells, papers_tasks, write
+    from theory.tasks import CATALOGUE, make_task
 
-    rows = matrix(base, train)
-    print(json.dumps(rows, indent=1) if as_json else matrix_text(rows))
+    chosen = papers_tasks(base)
+    if tasks is not None:
+        texts = [text.strip() for text in tasks.split(";")]
+        chosen = [make_task(text, None, base) if text in CATALOGUE else make_task(None, text, base) for text in texts]
+    found = cells(chosen, _listed(pe), _listed(layout), make_training("either", train))
+    print(write(list(found), _format(format, as_json)))
+
+
+@app.command()
+def advise(
+    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
+    format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text", as_json: Json = False,
+) -> None:  # fmt: skip
+    """Which encoding and layout suit a task: all of them, the most promising first."""
+    from theory import matrix
+    from theory.domains import make_training
+    from theory.tasks import make_task
+
+    if task and expr:
+        raise InputError("give either --task or --expr, not both")
+    found = matrix.advise(make_task(None if expr else task or "add", expr, base, modulus), make_training("either", train))
+    print(matrix.write(found, _format(format, as_json)))
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _format(name: str, as_json: bool) -> str:
+    from theory.matrix import FORMATS
+
+    if name not in FORMATS:
+        raise InputError(f"unknown format {name!r}: choose from {', '.join(FORMATS)}")
+    return "json" if as_json else name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from theory.accuracy import truncation_accuracy
-from theory.alignment import digit_codes, shift_lifts, training_support
+from theory.alignment import digit_codes, keeps_codes, shift_lifts, training_support
 from theory.causality import causality
 from theory.domains import Training
 from theory.encodings import Encoding
@@ -140,15 +140,17 @@ def _rules(
         yield _window_rule(task, encoding, layout, support)
     seen = training_support(encoding, layout, task, training)
     low_first = causality(task, Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
-    new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first))
+    new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first).values())
+    unseen = "unseen" in seen.of(digit_codes(encoding, layout, task, longer, range(longer), low_first).values())
     local = translation_by_direction(task)[layout.result_direction]
     if family == "none":
         why = "without position encoding the digit roles share one code; no rule decides what is learned"
         yield Rule("undetermined", "hypothesis", (), (why,))
     if support.value and support.digits is not None and support.digits <= n:
-        low = seen.of(digit_codes(encoding, layout, task, longer, range(support.digits)))
+        low = range(support.digits)
+        kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
         why = f"the result depends on the low {support.digits} digits of each operand only"
-        if low <= {"nonzero"} and (layout.fixed or "unseen" not in new):
+        if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
             yield Rule("exact", "conditional", ("A3",), (why, "training shows all of these digits at the codes they have in longer inputs"))
     lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
     if local.value and lift.value:
@@ -158,7 +160,7 @@ def _rules(
             yield Rule("fails", "hypothesis", (), (*shared, tail))
         yield Rule("decays", "hypothesis", ("A1",), (*shared, "but attention to ever more far tokens dilutes the local rule"))
     why = lift.certificate if not lift.value else "no finite digit-serial rule exists"
-    if "unseen" in new:
+    if unseen:
         yield Rule("fails", "hypothesis", (), (f"longer inputs use position codes that training never shows ({why})",))
     if new == {"zero"}:
         shown = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"

@@ -7,12 +7,8 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from theory.domains import make_training
-from theory.encodings import DEFAULT_LAYOUT, make_encoding
-from theory.layouts import make_layout
-from theory.predict import ASSUMPTIONS, LengthAccuracy, Prediction, predict
+from theory.predict import ASSUMPTIONS, LengthAccuracy, Prediction
 from theory.properties import Property
-from theory.tasks import make_task
 
 #: what an outcome means, for people
 MEANING = {
@@ -101,7 +97,7 @@ def prediction_text(found: Prediction) -> str:
 def accuracy_text(found: Prediction) -> str:
     """The table of lengths."""
     rows = [("length", "region", "accuracy", "exactly"), *map(_row, found.accuracy)]
-    return "\n".join(_columns(rows))
+    return "\n".join(columns(rows))
 
 
 def _row(row: LengthAccuracy) -> tuple[str, ...]:
@@ -123,7 +119,8 @@ def _fraction(share: Fraction) -> str:
     return text if len(text) <= 45 else f"{text[:20]}... ({len(text)} characters; --json prints all)"
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The rows as aligned lines."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -152,50 +149,3 @@ def _word(outcome: str | None) -> str:
 
 def _answer(found: Property) -> str:
     return f"{ {True: 'yes', False: 'no', None: 'unknown'}[found.value] }: {found.certificate}"
-
-
-#: the papers' matrix
-MATRIX_TASKS = ("add", "mul", "mod-add", "mod-mul")
-MATRIX_ENCODINGS = ("absolute", "relative")
-
-
-def matrix(base: int, train: str) -> list[dict[str, Any]]:
-    """The papers' tasks by encodings, each in its default layout (and relative also in the papers' own), to two digits beyond training."""
-    rows = []
-    training = make_training("either", train)
-    lengths = tuple(range(1, training.longest + 3))
-    moduli = (base**2, base**2 + 1)  # the one divides a power of the base, the other is prime to it
-    tasks = [make_task(name, None, base, p) for name in MATRIX_TASKS for p in (moduli if name.startswith("mod") else (None,))]
-    for task in tasks:
-        for family in MATRIX_ENCODINGS:
-            for layout in dict.fromkeys((DEFAULT_LAYOUT.get(family, "padded"), "padded")):
-                found = predict(task, make_encoding(family), make_layout(layout, max(lengths)), training, lengths, "either")
-                after = next(row.exact for row in found.accuracy if row.region == "upward")
-                rows.append(
-                    {
-                        "task": task.text,
-                        "encoding": family,
-                        "layout": layout,
-                        "outcome": asdict(found.outcome),
-                        "paper": asdict(found.paper.outcome),
-                        "learned_function": found.learned_function,
-                        "accuracy": {"length": training.longest + 1, "exact": None if after is None else str(after)},
-                        "status": found.status,
-                        "reason": found.reasons[-1],
-                    }
-                )
-    return rows
-
-
-def matrix_text(rows: Sequence[dict[str, Any]]) -> str:
-    """The matrix as a table: upward outcomes, ours and the paper's."""
-    head = ("task", "encoding", "layout", "upward", "paper", "accuracy at n+1", "status")
-    return "\n".join(_columns([head, *map(_matrix_row, rows)]))
-
-
-def _matrix_row(row: dict[str, Any]) -> tuple[str, ...]:
-    exact = row["accuracy"]["exact"]
-    accuracy = "-" if exact is None else percent(Fraction(exact))
-    paper = row["paper"]["upward"] or "silent"
-    differs = "" if paper in ("silent", row["outcome"]["upward"]) else " (differs)"
-    return row["task"], row["encoding"], row["layout"], row["outcome"]["upward"], paper + differs, accuracy, row["status"]
