@@ -44,7 +44,7 @@ class Cell:
         exact = next((row.exact for row in found.accuracy if row.region == "upward"), None)
         return cls(
             found.task.text, found.encoding.name + window, name, found.outcome.upward or "", found.paper.outcome.upward,
-            found.learned_function, None if exact is None else str(exact), found.status, found.reasons[0],
+            found.learned_function, None if exact is None else str(exact), found.rule.status, found.reasons[0],
         )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from theory.predict import ASSUMPTIONS, LengthAccuracy, Prediction
+from theory.predict import LengthAccuracy, Prediction
 from theory.properties import Property
+from theory.rules import ASSUMPTIONS
 
 #: what an outcome means, for people
 MEANING = {
@@ -50,8 +51,10 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
         "learned_function": found.learned_function,
         "accuracy": accuracy_json(found),
         "paper": {"outcome": asdict(found.paper.outcome), "source": found.paper.source},
-        "status": found.status,
-        "assumptions": [f"{name}: {ASSUMPTIONS[name]}" for name in found.assumptions],
+        "rule": found.rule_name,
+        "status": found.rule.status,
+        "assumptions": [f"{name}: {ASSUMPTIONS[name]}" for name in found.rule.assumptions],
+        "refuted_by": found.rule.refuted_by,
         "reasons": list(found.reasons),
     }
 
@@ -75,14 +78,15 @@ def prediction_text(found: Prediction) -> str:
     lines = [
         f"{task.text} in base {task.base}, {found.encoding.name} positions, {_layout(found)} layout, "
         f"trained on lengths {_ranges(training.lengths)} ({training.domain})",
-        f"upward: {_word(found.outcome.upward)} ({MEANING[found.outcome.upward]}); {found.status}",
+        f"upward: {_word(found.outcome.upward)} ({MEANING[found.outcome.upward]})",
         f"downward: {_word(found.outcome.downward)}; in distribution: {_word(found.outcome.in_distribution)}",
         f"learned function: {found.learned_function or 'none predicted'}",
         f"the paper: upward {found.paper.outcome.upward or 'not said'} ({found.paper.source})",
         "",
-        "why",
+        f"why (rule: {found.rule_name}; {found.rule.status})",
         *(f"  {reason}" for reason in found.reasons),
-        *(f"  assuming {name}: {ASSUMPTIONS[name]}" for name in found.assumptions),
+        *(f"  assuming {name}: {ASSUMPTIONS[name]}" for name in found.rule.assumptions),
+        f"  refuted by: {found.rule.refuted_by}",
         "",
         "properties",
         f"  translation invariant: {_answer(found.translation_invariance)}",

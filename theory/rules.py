@@ -1,0 +1,155 @@
+"""The decision order: which rule says what a network will do on longer operands, what it rests on, and what would refute it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from theory.alignment import digit_codes, keeps_codes, shift_lifts, training_support
+from theory.causality import causality
+from theory.domains import Training
+from theory.encodings import Encoding
+from theory.layouts import Layout
+from theory.properties import Property, translation_by_direction
+from theory.tasks import Task
+from theory.transducers import affine_transducer, quotient_transducer
+
+ASSUMPTIONS = {
+    "A1": "when a shift-equivariant rule fits the training data, the learner takes it",
+    "A2": "codes that training showed with zero digits only contribute as if their digit were 0",
+    "A3": "a digit that never changes the training targets is ignored beyond the training lengths too",
+}
+
+EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
+DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or more at n+1"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the decision order: `everywhere` extends its outcome from longer operands to every region."""
+
+    outcome: str
+    status: str
+    assumptions: tuple[str, ...]
+    refuted_by: str
+    everywhere: bool = False
+
+
+#: name -> rule; in the decision order
+RULES: dict[str, Rule] = {
+    "not causal": Rule("fails", "proven", (), "nothing: two inputs with the same visible tokens need different digits", everywhere=True),
+    "window undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "window without a rule": Rule("fails", "hypothesis", (), FAILED),
+    "window too small": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
+    "window holds the rule": Rule("exact", "conditional", ("A1",), EXACT),
+    "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
+    "zero tail": Rule("fails", "hypothesis", (), FAILED),
+    "shift lifts": Rule("decays", "hypothesis", ("A1",), DECAYED),
+    "codes unseen": Rule("fails", "hypothesis", (), FAILED),
+    "zeros only": Rule("truncation", "conditional", ("A2",), TRUNCATED),
+    "no local rule": Rule("fails", "hypothesis", (), FAILED),
+    "fixed marks": Rule("truncation", "hypothesis", ("A2",), TRUNCATED),
+    "no rule": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The rule that applied, and the facts that made it."""
+
+    name: str
+    reasons: tuple[str, ...]
+
+    @property
+    def rule(self) -> Rule:
+        return RULES[self.name]
+
+
+def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, invariance: Property, support: Property) -> Applied:
+    """The first rule of the decision order that applies.
+
+    Only the first longer length is looked at, so no outcome depends on how far one asks.
+    """
+    return next(_applicable(task, encoding, layout, training, invariance, support))
+
+
+def _applicable(
+    task: Task, encoding: Encoding, layout: Layout, training: Training, invariance: Property, support: Property
+) -> Iterator[Applied]:
+    n, family = training.longest, encoding.family
+    longer = min(n + 1, layout.width) if layout.fixed else n + 1
+    causal = causality(task, layout)
+    if causal.value is False:
+        yield Applied("not causal", (f"the layout is not causal for the task: {causal.certificate}", "no network of any size can be exact"))
+    if family == "window":
+        yield _window(task, encoding, layout, support)
+    if family == "none":
+        yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
+    seen = training_support(encoding, layout, task, training)
+    low_first = causality(task, Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
+    new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first).values())
+    unseen = "unseen" in seen.of(digit_codes(encoding, layout, task, longer, range(longer), low_first).values())
+    if support.value and support.digits is not None and support.digits <= n:
+        low = range(support.digits)
+        kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
+        if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
+            why = f"the result depends on the low {support.digits} digits of each operand only"
+            yield Applied("low digits suffice", (why, "training shows all of these digits at the codes they have in longer inputs"))
+    local = translation_by_direction(task)[layout.result_direction]
+    lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
+    tail = layout.fixed and family == "relative" and layout.width > n
+    if local.value and lift.value:
+        shared = (f"the task is translation invariant: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
+        if tail:
+            marks = "but training shows a zero tail above the trained digits; unbounded attention can use it and the separators as marks"
+            yield Applied("zero tail", (*shared, marks))
+        yield Applied("shift lifts", (*shared, "but attention to ever more far tokens dilutes the local rule"))
+    why = lift.certificate if not lift.value else "no finite digit-serial rule exists"
+    if unseen:
+        yield Applied("codes unseen", (f"longer inputs use position codes that training never shows ({why})",))
+    if new == {"zero"}:
+        shown = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
+        yield Applied("zeros only", (shown, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
+    if invariance.value is False:
+        shown = "longer inputs use codes that training shows with other digits, but no finite digit-serial rule exists to carry over"
+        yield Applied("no local rule", (shown,))
+    if tail and invariance.value:
+        marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
+        yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
+    yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
+
+
+def _window(task: Task, encoding: Encoding, layout: Layout, support: Property) -> Applied:
+    """Hard windows: the receptive field must hold the I/O memory of a finite local rule."""
+    assert encoding.receptive_field is not None
+    sees = encoding.receptive_field - 1
+    if layout.name != "interleaved":
+        why = f"a window of {sees} tokens covers no fixed number of digit groups in the {layout.name} layout; no rule decides this"
+        return Applied("window undecided", (why,))
+    local = translation_by_direction(task)[layout.result_direction]
+    if local.value is False and not support.value:
+        return Applied("window without a rule", (f"a bounded window cannot hold the state the task needs: {local.certificate}",))
+    if not local.value:
+        return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
+    machine = affine_transducer(task) if layout.result_direction == "lsd" else quotient_transducer(task)
+    memory = None if machine is None else machine.memory
+    if memory is None:
+        return Applied("window undecided", ("the I/O memory of the task is not decided, so neither is the window it needs",))
+    need = 3 * memory + 1
+    fact = f"I/O memory {memory}: that many digit groups fix the state, which takes {need} tokens before the query; {sees} are seen"
+    if sees < need:
+        return Applied("window too small", (fact, "the majority answer per visible context is wrong now and then, at each digit"))
+    invariant = f"the task is translation invariant: {local.certificate}"
+    return Applied("window holds the rule", (invariant, fact, "each answer is a function of a bounded context, at every length alike"))
+
+
+def downward(task: Task, training: Training, support: Property) -> str:
+    """Outcome on shorter operands: exact iff every needed (place, digit) cell occurs in training; D_abn never shows a 0 on top."""
+    n = training.longest
+    if training.domain != "both" or n == 1:
+        return "exact"
+    needed = support.digits if support.value and support.digits is not None else n
+    # place j shows the digit 0 if some trained length is above j+1 (uniform there) or at most j (padding)
+    shown = all(any(length > j + 1 or length <= j for length in training.lengths) for j in range(1, min(needed, n)))
+    return "exact" if shown else "undetermined"
