@@ -1,4 +1,4 @@
-"""`arith-theory`: predict, accuracy, graph, table, advise."""
+"""`arith-theory`: predict, explain, accuracy, graph, table, advise."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ def _predict(
     from theory.predict import predict
     from theory.tasks import make_task
 
+    if task and expr:
+        raise InputError("give either --task or --expr, not both")
     encoding, asked = make_encoding(pe, window, layers), parse_lengths(lengths)
     training = make_training(train_domain, train)
     make_training(domain, asked)
@@ -77,8 +79,6 @@ def predict_command(
     """What a network trained so will do at each length, and why."""
     from theory.report import prediction_json, prediction_text
 
-    if task and expr:
-        raise InputError("give either --task or --expr, not both")
     found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     print(json.dumps(prediction_json(found), indent=1) if as_json else prediction_text(found))
 
@@ -92,13 +92,28 @@ def accuracy(
     """Exact accuracy of the predicted function at each length, as fractions."""
     from theory.report import accuracy_json, accuracy_text
 
-    if task and expr:
-        raise InputError("give either --task or --expr, not both")
     found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     if as_json:
         print(json.dumps({"learned_function": found.learned_function, "accuracy": accuracy_json(found)}, indent=1))
     else:
         print(f"learned function: {found.learned_function or 'none predicted'}\n{accuracy_text(found)}")
+
+
+@app.command()
+def explain(
+    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, pe: Pe = "absolute", window: Window = None,
+    layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd", width: Width = None, train: Train = "4",
+    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either",
+    format: Annotated[str, typer.Option(help="text, markdown or latex")] = "text",
+) -> None:  # fmt: skip
+    """The argument behind a prediction, step by step."""
+    from theory.explain import FORMATS
+    from theory.explain import explain as explained
+
+    if format not in FORMATS:
+        raise InputError(f"unknown format {format!r}: choose from {', '.join(FORMATS)}")
+    found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
+    print(explained(found, format))
 
 
 @app.command()

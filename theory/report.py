@@ -77,7 +77,7 @@ def prediction_text(found: Prediction) -> str:
     task, training = found.task, found.training
     lines = [
         f"{task.text} in base {task.base}, {found.encoding.name} positions, {_layout(found)} layout, "
-        f"trained on lengths {_ranges(training.lengths)} ({training.domain})",
+        f"trained on lengths {ranges(training.lengths)} ({training.domain})",
         f"upward: {_word(found.outcome.upward)} ({MEANING[found.outcome.upward]})",
         f"downward: {_word(found.outcome.downward)}; in distribution: {_word(found.outcome.in_distribution)}",
         f"learned function: {found.learned_function or 'none predicted'}",
@@ -89,9 +89,9 @@ def prediction_text(found: Prediction) -> str:
         f"  refuted by: {found.rule.refuted_by}",
         "",
         "properties",
-        f"  translation invariant: {_answer(found.translation_invariance)}",
-        f"  base compatible: {_answer(found.base_compatibility)}",
-        f"  low digits suffice: {_answer(found.low_support)}",
+        f"  translation invariant: {answer(found.translation_invariance)}",
+        f"  base compatible: {answer(found.base_compatibility)}",
+        f"  low digits suffice: {answer(found.low_support)}",
         "",
         accuracy_text(found),
     ]
@@ -136,7 +136,7 @@ def _layout(found: Prediction) -> str:
     return f"{layout.name} ({layout.direction} first)" if layout.name == "interleaved" else layout.name
 
 
-def _ranges(lengths: Iterable[int]) -> str:
+def ranges(lengths: Iterable[int]) -> str:
     """(1, 2, 3, 5) as 1-3,5."""
     runs: list[list[int]] = []
     for length in lengths:
@@ -151,5 +151,6 @@ def _word(outcome: str | None) -> str:
     return outcome or "not asked for"
 
 
-def _answer(found: Property) -> str:
+def answer(found: Property) -> str:
+    """The verdict on a property, with its certificate."""
     return f"{ {True: 'yes', False: 'no', None: 'unknown'}[found.value] }: {found.certificate}"
