@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from theory.domains import Box, Operand, boxes
-from theory.expressions import Expression, bounds, evaluate
+from theory.expressions import Expression, bounds, evaluate, nodes
 from theory.layouts import SPECIALS, Layout, Widths
 from theory.tasks import Task
 
@@ -116,13 +116,7 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
 
 def _fits(expression: Expression, largest: int) -> bool:
     """Whether every intermediate value stays inside int64."""
-    parts = [expression]
-    while parts:
-        part = parts.pop()
-        if max(abs(value) for value in bounds(part, largest)) >= 2**62:
-            return False
-        parts.extend(getattr(part, side) for side in ("left", "right") if hasattr(part, side))
-    return True
+    return all(max(map(abs, bounds(node, largest))) < 2**62 for node in nodes(expression))
 
 
 @dataclass(frozen=True)

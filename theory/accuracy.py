@@ -9,6 +9,7 @@ Methods, by the shape of f (a constant term never matters; everything else is No
     monomials all of one sign           each monomial keeps its value                     O(1)
     (alpha*a + beta*b) mod p            alpha*A + beta*C = 0 mod p', p' = p/gcd(M, p)     O(log p')
     c*a*b mod p, p' up to 10^4          A*y + a*C = 0 mod p', p' = p/gcd(c*M, p)          O(p' log p') for a prime p'
+    |a - b|, min, max, <, digitsum ..   see theory.ordering                               O(1)
     every operand below a mod, no //    joint law of (a mod L, x mod L), L = lcm          up to 4e6 pairs of cells
     anything                            enumeration                                       up to 4e6 pairs
 (the last two up to 2e5 pairs when values leave 64 bits). The slowest products, p' near 10^4 with many divisors, take seconds.
@@ -17,7 +18,6 @@ Methods, by the shape of f (a constant term never matters; everything else is No
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product
 from math import gcd, lcm, prod
@@ -38,7 +38,8 @@ from theory.counting import (
     size,
 )
 from theory.domains import boxes
-from theory.expressions import Binary, Const, Expression, affine, bounds, evaluate, polynomial
+from theory.expressions import Binary, Call, Const, Expression, affine, bounds, evaluate, has_call, nodes, polynomial
+from theory.ordering import order_agreements
 from theory.tasks import Task
 
 MAX_PAIRS = 4_000_000
@@ -85,7 +86,8 @@ def box_agreements(task: Task, trained: int, a: Range, b: Range) -> int | None:
             reduced = p // gcd(terms[1, 1] * base_power, p)
             if reduced <= MAX_PRODUCT_MODULUS:
                 return _product_mod(reduced, base_power, a, b)
-    return _by_cells(task.expression, base_power, a, b)
+    found = order_agreements(task.expression, task.base, base_power, a, b)
+    return _by_cells(task.expression, base_power, a, b) if found is None else found
 
 
 def modular_threshold(task: Task, trained: int) -> int | None:
@@ -206,14 +208,6 @@ def _marks(counts: list[int]) -> tuple[list[int], list[list[int]]]:
     return found, [[int(count == value) for count in counts] for value in found]
 
 
-def _nodes(expression: Expression) -> Iterator[Expression]:
-    """The expression and everything below it."""
-    yield expression
-    if isinstance(expression, Binary):
-        yield from _nodes(expression.left)
-        yield from _nodes(expression.right)
-
-
 def _period(expression: Expression) -> int | None:
     """L = lcm of all mods: a period of f in each operand, if every operand stands below a mod and no // occurs.
 
@@ -221,11 +215,16 @@ def _period(expression: Expression) -> int | None:
     """
 
     def bounded(node: Expression) -> bool:
-        if isinstance(node, Binary):
-            return node.op == "%" or (bounded(node.left) and bounded(node.right))
+        match node:
+            case Binary("%", left) if not has_call(left):
+                return True
+            case Binary(_, left, right):
+                return bounded(left) and bounded(right)
+            case Call(_, args):
+                return all(map(bounded, args))
         return isinstance(node, Const)
 
-    operations = [(node.op, node.right) for node in _nodes(expression) if isinstance(node, Binary)]
+    operations = [(node.op, node.right) for node in nodes(expression) if isinstance(node, Binary)]
     if not bounded(expression) or any(op == "//" for op, _ in operations):
         return None
     return lcm(*(right.value for op, right in operations if op == "%" and isinstance(right, Const)))
@@ -233,7 +232,7 @@ def _period(expression: Expression) -> int | None:
 
 def _fits(expression: Expression, largest: int) -> bool:
     """Whether every value on the way stays within 64 bits for operands up to `largest`."""
-    return all(max(map(abs, bounds(node, largest))) < 2**62 for node in _nodes(expression))
+    return all(max(map(abs, bounds(node, largest))) < 2**62 for node in nodes(expression))
 
 
 def _cell_bound(r: Range, base_power: int, period: int | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from theory.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, substitute
+from theory.expressions import Binary, Call, Const, Expression, Var, affine, bounds, evaluate, substitute
 from theory.layouts import Layout
 from theory.properties import NEGATIVE, OUTSIDE, Property, clash, count, low_support_of, may_be_negative, short, value_at
 from theory.tasks import Task, digit_count
@@ -58,6 +58,8 @@ def _lipschitz(expression: Expression, base: int) -> bool:
             return _lipschitz(left, base) and p in {base**k for k in range(p.bit_length() + 1)}
         case Binary(op, left, right):
             return op != "//" and _lipschitz(left, base) and _lipschitz(right, base)
+        case Call():
+            return False
     return True
 
 

@@ -7,7 +7,7 @@ interpreted, on integers or on anything with integer arithmetic (numpy arrays, t
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,45 +40,81 @@ class Binary:
     right: Expression
 
 
-Expression = Var | Const | Binary
+@dataclass(frozen=True)
+class Call:
+    """A function of FUNCTIONS; `base` is that of the digits, for those that read digits."""
 
+    name: str
+    args: tuple[Expression, ...]
+    base: int = 0
+
+
+Expression = Var | Const | Binary | Call
+
+#: name -> number of arguments; comparisons are 1 where they hold, else 0; digit functions read |x|
+FUNCTIONS = {"abs": 1, "min": 2, "max": 2, "digitsum": 1, "reverse": 1, "<": 2, "<=": 2, "==": 2, "!=": 2}
 _OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Mod: "%", ast.FloorDiv: "//"}
+_COMPARISONS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=", ast.Gt: ">", ast.GtE: ">="}
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "%": 2, "//": 2}
 
 
-def parse(text: str) -> Expression:
-    """Parse an expression in a and b over + - * % // and integer constants.
+def parse(text: str, base: int = 10, constants: Mapping[str, int] | None = None) -> Expression:
+    """Parse an expression in a and b over + - * % //, integer constants, comparisons and FUNCTIONS.
+
+    Args:
+        text: what a user wrote.
+        base: of the digits that digitsum and reverse read.
+        constants: further names, with their values.
 
     Raises:
-        InputError: anything else in the text: a call, an attribute, another name, a power, a variable divisor.
+        InputError: anything else in the text: another call or name, an attribute, a power, a variable divisor.
     """
     if len(text) > MAX_TEXT:
         raise InputError(f"expression of {len(text)} characters: at most {MAX_TEXT} are read")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        return _convert(tree, text)
+        return _Reader(text, base, constants or {}).convert(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"expression {text!r} is not readable: write it like '(3*a + b) % 24'") from None
 
 
-def _convert(node: ast.expr, text: str) -> Expression:
-    match node:
-        case ast.Constant(value=int() as value) if not isinstance(value, bool):
-            if abs(value) > MAX_CONSTANT:
-                raise InputError("a constant of more than 1000 digits: write a smaller one")
-            return Const(value)
-        case ast.Name(id=("a" | "b") as name):
-            return Var(name)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _combine("-", Const(0), _convert(operand, text))
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _combine(_OPERATORS[type(op)], _convert(left, text), _convert(right, text))
-        case ast.BinOp(op=ast.Pow()):
-            raise InputError(f"expression {text!r} uses a power: write a product, a*a for a squared")
-    what = {ast.Call: "a call", ast.Attribute: "an attribute", ast.Name: "a name other than a and b"}.get(type(node), "something")
-    raise InputError(f"expression {text!r} uses {what} that is not allowed: only a, b, integers and + - * % // are")
+@dataclass(frozen=True)
+class _Reader:
+    """From Python's syntax tree to ours: what is not named here is refused."""
+
+    text: str
+    base: int
+    constants: Mapping[str, int]
+
+    def convert(self, node: ast.expr) -> Expression:
+        match node:
+            case ast.Constant(value=int() as value) if not isinstance(value, bool):
+                if abs(value) > MAX_CONSTANT:
+                    raise InputError("a constant of more than 1000 digits: write a smaller one")
+                return Const(value)
+            case ast.Name(id=("a" | "b") as name):
+                return Var(name)
+            case ast.Name(id=name) if name in self.constants:
+                return Const(self.constants[name])
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return _combine("-", Const(0), self.convert(operand))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _combine(_OPERATORS[type(op)], self.convert(left), self.convert(right))
+            case ast.BinOp(op=ast.Pow()):
+                raise InputError(f"expression {self.text!r} uses a power: write a product, a*a for a squared")
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
+                return self._comparison(_COMPARISONS[type(op)], self.convert(left), self.convert(right))
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name.isalpha() and FUNCTIONS.get(name) == len(args):
+                digits = name in ("digitsum", "reverse")
+                return Call(name, tuple(self.convert(arg) for arg in args), self.base if digits else 0)
+        what = {ast.Call: "a call", ast.Attribute: "an attribute", ast.Name: "a name other than a and b"}.get(type(node), "something")
+        allowed = "a, b, integers, + - * % //, a comparison, abs(x), min(x, y), max(x, y), digitsum(x) and reverse(x)"
+        raise InputError(f"expression {self.text!r} uses {what} that is not allowed: only {allowed} are")
+
+    def _comparison(self, op: str, left: Expression, right: Expression) -> Expression:
+        """x > y is y < x."""
+        return Call("<" + op[1:], (right, left)) if op[0] == ">" else Call(op, (left, right))
 
 
 def _combine(op: str, left: Expression, right: Expression) -> Expression:
@@ -104,6 +140,32 @@ def _apply(op: str, left: Any, right: Any) -> Any:
             return left // right
 
 
+def _call(name: str, base: int, args: Sequence[Any]) -> Any:
+    """FUNCTIONS by arithmetic and comparison alone, so that arrays work as integers do."""
+    x, y = args[0], args[-1]
+    match name:
+        case "abs":
+            return x * (1 - 2 * (x < 0))
+        case "min":
+            return y + (x - y) * (x < y)
+        case "max":
+            return x + (y - x) * (x < y)
+        case "<":
+            return (x < y) * 1
+        case "<=":
+            return (x <= y) * 1
+        case "==":
+            return (x == y) * 1
+        case "!=":
+            return (x != y) * 1
+    rest, out = _call("abs", 0, [x]), 0 * x
+    while rest.any() if hasattr(rest, "any") else rest:
+        more, digit = (rest > 0) * 1, rest % base
+        out = out + digit if name == "digitsum" else out * (1 + more * (base - 1)) + digit
+        rest = rest // base
+    return out
+
+
 def evaluate(expression: Expression, a: Any, b: Any) -> Any:
     """The value at (a, b); integers, numpy arrays and torch tensors alike (the caller minds overflow)."""
     match expression:
@@ -113,6 +175,25 @@ def evaluate(expression: Expression, a: Any, b: Any) -> Any:
             return value
         case Binary(op, left, right):
             return _apply(op, evaluate(left, a, b), evaluate(right, a, b))
+        case Call(name, args, base):
+            return _call(name, base, [evaluate(arg, a, b) for arg in args])
+
+
+def nodes(expression: Expression) -> Iterator[Expression]:
+    """The expression and everything below it."""
+    yield expression
+    match expression:
+        case Binary(_, left, right):
+            yield from nodes(left)
+            yield from nodes(right)
+        case Call(_, args):
+            for arg in args:
+                yield from nodes(arg)
+
+
+def has_call(expression: Expression) -> bool:
+    """Whether a function of FUNCTIONS occurs: such expressions are outside the class that finite test sets decide."""
+    return any(isinstance(node, Call) for node in nodes(expression))
 
 
 def to_text(expression: Expression, outer: int = 0, right_side: bool = False) -> str:
@@ -129,6 +210,11 @@ def to_text(expression: Expression, outer: int = 0, right_side: bool = False) ->
             rank = _PRECEDENCE[op]
             text = f"{to_text(left, rank, op not in '+-*' and isinstance(left, Binary))} {op} {to_text(right, rank, True)}"
             return f"({text})" if rank < outer or (rank == outer and right_side) else text
+        case Call(name, args) if not name.isalpha():
+            text = f"{to_text(args[0], 1)} {name} {to_text(args[1], 1)}"
+            return f"({text})" if outer else text
+        case Call(name, args):
+            return f"{name}({', '.join(map(to_text, args))})"
 
 
 def substitute(expression: Expression, values: Mapping[str, Expression]) -> Expression:
@@ -140,6 +226,8 @@ def substitute(expression: Expression, values: Mapping[str, Expression]) -> Expr
             return expression
         case Binary(op, left, right):
             return Binary(op, substitute(left, values), substitute(right, values))
+        case Call(name, args, base):
+            return Call(name, tuple(substitute(arg, values) for arg in args), base)
 
 
 def truncate(expression: Expression, modulus: int) -> Expression:
@@ -148,12 +236,14 @@ def truncate(expression: Expression, modulus: int) -> Expression:
 
 
 def polynomial(expression: Expression) -> dict[tuple[int, int], int] | None:
-    """Coefficients {(i, j): c} of the sum of c * a^i * b^j, or None where % or // occurs."""
+    """Coefficients {(i, j): c} of the sum of c * a^i * b^j, or None where %, // or a function occurs."""
     match expression:
         case Var(name):
             return {(1, 0) if name == "a" else (0, 1): 1}
         case Const(value):
             return {(0, 0): value} if value else {}
+        case Call():
+            return None
         case Binary(op, left, right):
             x, y = polynomial(left), polynomial(right)
             if x is None or y is None or op in ("%", "//"):
@@ -185,6 +275,8 @@ def bounds(expression: Expression, largest: int) -> tuple[int, int]:
             return 0, largest
         case Const(value):
             return value, value
+        case Call(name, args, base):
+            return _call_bounds(name, base, [bounds(arg, largest) for arg in args])
         case Binary("%", left, Const(p)):
             low, high = bounds(left, largest)
             return (low, high) if low >= 0 and high < p else (0, p - 1)
@@ -196,3 +288,22 @@ def bounds(expression: Expression, largest: int) -> tuple[int, int]:
                 return a - d, b - c
             ends = [_apply(op, x, y) for x in (a, b) for y in (c, d)]
             return min(ends), max(ends)
+
+
+def _call_bounds(name: str, base: int, args: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    (a, b), (c, d) = args[0], args[-1]
+    most = max(abs(a), abs(b))
+    match name:
+        case "abs":
+            return (0 if a <= 0 <= b else min(abs(a), abs(b))), most
+        case "min":
+            return min(a, c), min(b, d)
+        case "max":
+            return max(a, c), max(b, d)
+        case "digitsum" | "reverse":
+            digits = 0
+            while most:
+                most, digits = most // base, digits + 1
+            return 0, (base - 1) * digits if name == "digitsum" else base**digits - 1
+        case _:
+            return 0, 1

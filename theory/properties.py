@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import gcd
 
-from theory.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, polynomial, substitute
+from theory.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, has_call, polynomial, substitute
 from theory.tasks import Task, digit_count
 from theory.testsets import Undecided, degrees, nonzero_point, period, shift_witness
 
@@ -159,6 +159,8 @@ def low_support(task: Task) -> Property:
 
 
 def low_support_of(expression: Expression, base: int) -> Property:
+    if has_call(expression) and degrees(expression) != (0, 0):
+        return OUTSIDE
     modulus = max(period(expression))
     top = modulus.bit_length()
     try:

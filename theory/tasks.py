@@ -8,12 +8,38 @@ from typing import Any
 from theory.errors import InputError
 from theory.expressions import Binary, Const, Expression, bounds, evaluate, parse, to_text, truncate
 
-#: name -> (expression with p for the modulus, one-line description)
+#: name -> (expression, description); p is the modulus that --modulus gives
 CATALOGUE: dict[str, tuple[str, str]] = {
     "add": ("a + b", "digit addition"),
     "mul": ("a * b", "multiplication"),
     "mod-add": ("(a + b) % p", "addition modulo p"),
     "mod-mul": ("a * b % p", "multiplication modulo p"),
+    "mod-sub": ("(a - b) % p", "subtraction modulo p"),
+    "mod": ("a % p", "remainder"),
+    "absdiff": ("abs(a - b)", "difference without its sign"),
+    "copy": ("a", "the first operand"),
+    "successor": ("a + 1", "counting"),
+    "double": ("2 * a", "doubling"),
+    "triple": ("3 * a", "tripling"),
+    "seven": ("7 * a", "multiplication by 7"),
+    "dozen": ("12 * a", "multiplication by 12: a carry of two digits' span"),
+    "hundredfold": ("100 * a", "shift by two digits in base 10"),
+    "weighted": ("2 * a + 3 * b", "a weighted sum"),
+    "square": ("a * a", "squaring"),
+    "norm": ("a * a + b * b", "sum of squares"),
+    "fma": ("a * b + a", "multiply and add"),
+    "halve": ("a // 2", "division by 2"),
+    "third": ("a // 3", "division by 3"),
+    "seventh": ("a // 7", "division by 7"),
+    "parity": ("(a + b) % 2", "parity of the sum"),
+    "last-digit": ("(a + b) % 10", "last digit of the sum, in base 10"),
+    "max": ("max(a, b)", "the larger operand"),
+    "min": ("min(a, b)", "the smaller operand"),
+    "less": ("a < b", "1 if a < b, else 0"),
+    "equal": ("a == b", "1 if a = b, else 0"),
+    "digit-sum": ("digitsum(a)", "sum of the digits"),
+    "digit-sum-mod": ("digitsum(a) % p", "sum of the digits modulo p"),
+    "reversal": ("reverse(a)", "the digits in reverse order, as a number"),
 }
 
 
@@ -87,13 +113,18 @@ def make_task(name: str | None = None, expr: str | None = None, base: int = 10, 
     if modulus is not None and modulus < 2:
         raise InputError(f"modulus {modulus}: the modulus must be at least 2")
     if expr is not None:
-        tree = parse(expr)
+        tree = parse(expr, base)
         if modulus is not None:
             raise InputError("--modulus goes with mod-add and mod-mul: write the modulus into the expression, like '(a + b) % 24'")
         return Task("expr", tree, base)
     if name not in CATALOGUE:
         raise InputError(f"unknown task {name!r}: choose from {', '.join(CATALOGUE)}, or write --expr")
     text = CATALOGUE[name][0]
-    if ("p" in text) != (modulus is not None):
-        raise InputError(f"task {name} {'needs' if 'p' in text else 'takes no'} --modulus")
-    return Task(name, parse(text.replace("p", str(modulus))), base)
+    if needs_modulus(name) != (modulus is not None):
+        raise InputError(f"task {name} {'needs' if needs_modulus(name) else 'takes no'} --modulus")
+    return Task(name, parse(text, base, {} if modulus is None else {"p": modulus}), base)
+
+
+def needs_modulus(name: str) -> bool:
+    """Whether the catalogue's task has a modulus to choose."""
+    return CATALOGUE[name][0].endswith("% p")

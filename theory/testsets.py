@@ -14,7 +14,7 @@ import random
 from functools import cache
 from math import lcm
 
-from theory.expressions import Binary, Const, Expression, Var, bounds, evaluate, polynomial, substitute
+from theory.expressions import Binary, Call, Const, Expression, Var, bounds, evaluate, has_call, nodes, polynomial, substitute, to_text
 
 GRID_LIMIT = 2_500_000  # points of an exact test
 
@@ -24,12 +24,20 @@ class Undecided(Exception):
 
 
 def degrees(expression: Expression) -> tuple[int, int]:
-    """Upper bounds of the degrees in a and b on a residue class; (0, 0) implies a bounded, periodic function."""
+    """Upper bounds of the degrees in a and b on a residue class; (0, 0) implies a bounded, periodic function.
+
+    Functions have no such degree; what holds of them is that (0, 0) comes of periodic arguments alone.
+    """
     match expression:
         case Var(name):
             return (1, 0) if name == "a" else (0, 1)
-        case Const() | Binary("%"):
+        case Const():
             return 0, 0
+        case Binary("%", left) if not has_call(left):
+            return 0, 0
+        case Call(_, args):
+            found = [degrees(arg) for arg in args]
+            return max(i for i, _ in found), max(j for _, j in found)
         case Binary("//", left):
             return degrees(left)
         case Binary(op, left, right):
@@ -46,16 +54,15 @@ def period(expression: Expression) -> tuple[int, int]:
         case Binary(_, left, right):
             (i, j), (k, m) = period(left), period(right)
             return lcm(i, k), lcm(j, m)
+        case Call(_, args):
+            found = [period(arg) for arg in args]
+            return lcm(*(i for i, _ in found)), lcm(*(j for _, j in found))
     return 1, 1
 
 
 def magnitude(expression: Expression, largest: int) -> int:
     """A bound of every intermediate value for 0 <= a, b <= largest."""
-    own = max(abs(bound) for bound in bounds(expression, largest))
-    match expression:
-        case Binary(_, left, right):
-            return max(own, magnitude(left, largest), magnitude(right, largest))
-    return own
+    return max(abs(bound) for node in nodes(expression) for bound in bounds(node, largest))
 
 
 @cache
@@ -74,6 +81,8 @@ def nonzero_point(expression: Expression) -> tuple[int, int] | None:
     for a, b in _samples():
         if evaluate(expression, a, b):
             return a, b
+    if has_call(expression) and degrees(expression) != (0, 0):
+        raise Undecided(f"{to_text(expression)} is outside the class that finite test sets decide")
     inner = polynomial(expression.left) if isinstance(expression, Binary) and expression.op == "%" else polynomial(expression)
     d, e = (max((key[k] for key in inner), default=0) for k in (0, 1)) if inner is not None else degrees(expression)
     rows, columns = (1, 1) if inner is not None else period(expression)
