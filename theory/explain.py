@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from theory.expressions import Binary, Const, Expression, Var
+from theory.expressions import Binary, Call, Const, Expression, Var
 from theory.predict import Prediction
 from theory.report import MEANING, answer, percent, ranges
 from theory.rules import ASSUMPTIONS
@@ -83,6 +83,14 @@ def to_latex(expression: Expression, outer: int = 0) -> str:
             text, own = rf"{to_latex(left, 2)} \bmod {to_latex(right, 3)}", 0
         case Binary("*", left, right):
             text, own = rf"{to_latex(left, 2)} \cdot {to_latex(right, 3)}", 2
+        case Call("abs", (arg,)):
+            return rf"\left|{to_latex(arg)}\right|"
+        case Call(name, args) if name.isalpha():
+            operator = rf"\{name}" if name in ("min", "max") else rf"\operatorname{{{name}}}"
+            return rf"{operator}\left({', '.join(map(to_latex, args))}\right)"
+        case Call(name, (left, right)):
+            sign = {"<=": r"\le", "==": "=", "!=": r"\ne"}.get(name, name)
+            return rf"\left[{to_latex(left)} {sign} {to_latex(right)}\right]"
         case Binary(op, left, right):
             text, own = f"{to_latex(left, 1)} {op} {to_latex(right, 2)}", 1
         case _:

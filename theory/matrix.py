@@ -14,7 +14,7 @@ from theory.encodings import DEFAULT_LAYOUT, FAMILIES, make_encoding
 from theory.layouts import LAYOUTS, Layout, make_layout
 from theory.predict import Prediction, predict
 from theory.report import columns, percent
-from theory.tasks import CATALOGUE, Task, make_task
+from theory.tasks import Task, make_task
 
 #: best first; `advise` sorts by it
 RANK = ("exact", "decays", "truncation", "fails", "undetermined")
@@ -71,8 +71,8 @@ def advise(task: Task, training: Training) -> list[Cell]:
 
 def papers_tasks(base: int) -> list[Task]:
     """Addition and multiplication, plain and modulo B^2 (divides a power of the base) and B^2 + 1 (is prime to it)."""
-    moduli = {name: (base**2, base**2 + 1) if name.startswith("mod") else (None,) for name in CATALOGUE}
-    return [make_task(name, None, base, p) for name, choices in moduli.items() for p in choices]
+    plain = [make_task(name, None, base) for name in ("add", "mul")]
+    return plain + [make_task(name, None, base, p) for name in ("mod-add", "mod-mul") for p in (base**2, base**2 + 1)]
 
 
 HEAD = ("task", "encoding", "layout", "upward", "paper", "accuracy at n+1", "status")

@@ -1,0 +1,149 @@
+"""The decision order as one table of cases; what the outcomes may and may not depend on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.accuracy import truncation_accuracy
+from theory.domains import make_training
+from theory.encodings import DEFAULT_LAYOUT, make_encoding
+from theory.errors import InputError
+from theory.explain import FORMATS, explain
+from theory.layouts import make_layout
+from theory.predict import Prediction, predict
+from theory.report import prediction_json, prediction_text
+from theory.rules import RULES
+from theory.tasks import make_task
+
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+
+
+def predicted(
+    expr: str, pe: str, layout: str | None = None, train: str = "4", domain: str = "either", lengths: tuple[int, ...] = (1, 4, 5, 9),
+    window: int | None = None, layers: int = 1, direction: str = "lsd", base: int = 10,
+) -> Prediction:  # fmt: skip
+    encoding = make_encoding(pe, window, layers)
+    training = make_training(domain, train)
+    placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), max(*lengths, *training.lengths), direction)
+    return predict(make_task(None, expr, base), encoding, placed, training, lengths, "either")
+
+
+CASES = [
+    # expression, encoding, further arguments, upward outcome, status, rule
+    ("a + b", "absolute", {}, "truncation", "conditional", "zeros only"),
+    ("a + b", "learned", {"layout": "aligned"}, "truncation", "conditional", "zeros only"),
+    ("a + b", "relative", {}, "fails", "hypothesis", "zero tail"),
+    ("a + b", "rope", {"layout": "padded"}, "truncation", "hypothesis", "fixed marks"),
+    ("a + b", "relative", {"layout": "interleaved"}, "decays", "hypothesis", "shift lifts"),
+    ("a + b", "absolute", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),
+    ("a + b", "absolute", {"layout": "plain"}, "fails", "hypothesis", "codes unseen"),
+    ("a + b", "relative", {"layout": "reversed"}, "fails", "hypothesis", "codes unseen"),
+    ("a + b", "abacus", {}, "decays", "hypothesis", "shift lifts"),
+    ("a + b", "none", {}, "undetermined", "hypothesis", "no positions"),
+    ("a + b", "absolute", {"layout": "interleaved", "direction": "msd"}, "fails", "proven", "not causal"),
+    ("a * b", "absolute", {}, "truncation", "conditional", "zeros only"),
+    ("a * b", "relative", {}, "fails", "hypothesis", "no local rule"),
+    ("a * b", "shaw", {"layout": "padded"}, "fails", "hypothesis", "no local rule"),
+    ("(a + b) % 100", "absolute", {}, "exact", "conditional", "low digits suffice"),
+    ("(a + b) % 100", "relative", {}, "exact", "conditional", "low digits suffice"),
+    ("(a + b) % 100", "abacus", {"layout": "plain"}, "exact", "conditional", "low digits suffice"),
+    ("(a + b) % 100", "relative", {"layout": "plain"}, "fails", "hypothesis", "no local rule"),
+    ("(a + b) % 100000", "absolute", {}, "truncation", "conditional", "zeros only"),  # needs 5 digits, 4 were trained
+    ("a * b % 50", "relative", {}, "exact", "conditional", "low digits suffice"),
+    ("(3*a + 3*b) % 30", "absolute", {}, "exact", "conditional", "low digits suffice"),
+    ("(a + b) % 101", "absolute", {}, "truncation", "conditional", "zeros only"),
+    ("(a + b) % 101", "relative", {}, "fails", "hypothesis", "no local rule"),
+    ("(a + b) % 101", "window", {"window": 4}, "fails", "proven", "not causal"),
+    ("(a + b) % 16", "absolute", {"train": "3"}, "truncation", "conditional", "zeros only"),  # divides 10^4, not 10^3
+    ("a + b", "window", {"window": 4}, "exact", "conditional", "window holds the rule"),
+    ("a + b", "window", {"window": 2, "layers": 2}, "exact", "conditional", "window holds the rule"),
+    ("a + b", "window", {"window": 3}, "decays", "hypothesis", "window too small"),
+    ("a + b", "window", {"window": 4, "layout": "padded"}, "undetermined", "hypothesis", "window undecided"),
+    ("12 * a", "window", {"window": 9}, "exact", "conditional", "window holds the rule"),
+    ("a * b", "window", {"window": 30}, "fails", "hypothesis", "window without a rule"),
+    ("a // 3", "window", {"window": 4, "direction": "msd"}, "exact", "conditional", "window holds the rule"),
+    ("max(a, b)", "absolute", {}, "truncation", "conditional", "zeros only"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expr", "pe", "more", "upward", "status", "rule"), CASES)
+def test_upward(expr: str, pe: str, more: dict[str, object], upward: str, status: str, rule: str) -> None:
+    found = predicted(expr, pe, **more)  # type: ignore[arg-type]
+    assert (found.outcome.upward, found.rule.status, found.rule_name) == (upward, status, rule)
+    learned = {"exact": found.task.text, "truncation": True}.get(upward)
+    assert (found.learned_function is not None) == (learned is not None)
+
+
+def test_every_rule_is_reached() -> None:
+    assert {case[5] for case in CASES} | {"no rule"} == set(RULES)
+    assert predicted("a // 3", "abacus").rule_name == "no rule"
+
+
+@pytest.mark.parametrize(
+    ("domain", "train", "downward"),
+    [("either", "4", "exact"), ("sampler", "4", "exact"), ("both", "4", "undetermined"), ("both", "1-4", None), ("both", "3,4", "exact")],
+)
+def test_downward(domain: str, train: str, downward: str | None) -> None:
+    """D_abn never shows a 0 on top; with a shorter length beside it, padding does."""
+    found = predicted("a + b", "absolute", train=train, domain=domain, lengths=(1, 2, 3, 4, 5))
+    assert found.outcome.downward == downward
+
+
+def test_outcomes_are_null_where_not_asked_for() -> None:
+    assert vars(predicted("a + b", "absolute", lengths=(4,)).outcome) == {"in_distribution": "exact", "downward": None, "upward": None}
+    assert vars(predicted("a + b", "absolute", lengths=(9,)).outcome) == {"in_distribution": None, "downward": None, "upward": "truncation"}
+
+
+def test_mod_150_is_right_exactly_a_third_of_the_time() -> None:
+    found = predicted("(a + b) % 150", "absolute", lengths=tuple(range(1, 10)))
+    assert [str(row.exact) for row in found.accuracy] == ["1"] * 4 + ["1/3"] * 5
+
+
+@given(st.sampled_from(CASES), st.sets(st.integers(1, 12), min_size=1))
+def test_the_outcome_does_not_depend_on_how_far_one_asks(case: tuple[object, ...], lengths: set[int]) -> None:
+    expr, pe, more, upward, *_ = case
+    found = predicted(expr, pe, lengths=tuple(sorted(lengths)), **more)  # type: ignore[arg-type]
+    assert found.outcome.upward in (None, upward)
+    for row in found.accuracy:
+        kind = found.outcome.of(row.region)
+        assert (row.exact is None) == (kind not in ("exact", "truncation"))
+        if kind == "truncation":
+            assert row.exact == truncation_accuracy(found.task, found.training.longest, row.length, "either")
+
+
+@pytest.mark.parametrize(("expr", "pe", "more"), [case[:3] for case in CASES])
+def test_shown_in_every_form(expr: str, pe: str, more: dict[str, object]) -> None:
+    found = predicted(expr, pe, **more)  # type: ignore[arg-type]
+    assert all("\n" not in reason for reason in found.reasons)
+    assert found.rule.refuted_by in prediction_text(found)
+    assert prediction_json(found)["rule"] == found.rule_name
+    assert all(found.rule_name in explain(found, form) for form in FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("expr", "pe", "layout", "upward"),
+    [
+        ("a + b", "absolute", None, "truncation"), ("a + b", "relative", None, "exact"), ("a * b", "absolute", None, "truncation"),
+        ("a * b", "relative", None, "fails"), ("(a + b) % 100", "relative", None, "exact"), ("(a + b) % 101", "relative", None, "fails"),
+        ("a * b % 101", "absolute", None, "truncation"), ("a + b", "none", None, None), ("3 * a", "absolute", None, None),
+    ],
+)  # fmt: skip
+def test_what_the_paper_says(expr: str, pe: str, layout: str | None, upward: str | None) -> None:
+    found = predicted(expr, pe, layout)
+    assert found.paper.outcome.upward == upward
+    differs = upward is not None and upward != found.outcome.upward
+    assert any(reason.startswith("the paper says") for reason in found.reasons) == differs
+
+
+def test_an_unreachable_modulus_is_named() -> None:
+    assert any("modulus never acts" in reason for reason in predicted("(a + b) % 20000", "absolute").reasons)
+
+
+@pytest.mark.parametrize(("expr", "width", "part"), [("a + b", 3, "width"), ("a - b", 9, "negative")])
+def test_refused(expr: str, width: int, part: str) -> None:
+    task, layout = make_task(None, expr), make_layout("padded", width)
+    with pytest.raises(InputError, match=part):
+        predict(task, make_encoding("absolute"), layout, make_training("either", "4"), (4,), "either")
