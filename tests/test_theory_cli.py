@@ -1,0 +1,135 @@
+"""arith-theory as a user runs it: what it prints, how fast, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.command import command, refused
+
+BAD = [
+    ("predict --task divide", "divide"),
+    ("predict --pe sideways", "sideways"),
+    ("predict --layout diagonal", "diagonal"),
+    ("predict --task mod-add", "--modulus"),
+    ("predict --task mod-add --modulus 1", "modulus 1"),
+    ("predict --modulus 7", "--modulus"),
+    ("predict --base 1", "base 1"),
+    ("predict --base ten", "--base"),
+    ("predict --lengths 3-1", "reversed"),
+    ("predict --lengths 0", "1 to 1000"),
+    ("predict --lengths=", "lengths ''"),
+    ("predict --train x", "'x'"),
+    ("predict --train-domain all", "all"),
+    ("predict --domain all", "all"),
+    ("predict --width 3", "width 3"),
+    ("predict --width 0", "width 0"),
+    ("predict --pe window", "--window"),
+    ("predict --pe window --window 0", "--window"),
+    ("predict --window 4", "--window"),
+    ("predict --layers 0", "layers 0"),
+    ("predict --layout padded --direction msd", "msd"),
+    ("predict --task add --expr a+b", "not both"),
+    ("predict --expr a-b", "negative"),
+    ("predict --expr __import__('os').getcwd()", "not allowed"),
+    ("predict --expr 9**9**9**9", "power"),
+    ("predict --expr a%0", "positive"),
+    ("predict --nonsense", "--nonsense"),
+    ("accuracy --task add --expr a", "not both"),
+    ("graph --format svgz", "svgz"),
+    ("graph --format png", "--out"),
+    ("graph --digits 0", "digits"),
+    ("table --format xml", "xml"),
+    ("table --tasks divide", "not allowed"),
+    ("table --pe absolute,sideways", "sideways"),
+    ("advise --format xml", "xml"),
+    ("explain --format html", "html"),
+    ("nonsense", "nonsense"),
+]
+
+
+@pytest.mark.parametrize(("line", "part"), BAD)
+def test_bad_input(line: str, part: str, tmp_path: Path) -> None:
+    refused(command("theory", *line.split(" "), cwd=tmp_path), part)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_predict_json() -> None:
+    done = command("theory", "predict", "--task", "mod-add", "--modulus", "150", "--json")
+    found = json.loads(done.out)
+    assert found["task"] == {"name": "mod-add", "expression": "(a + b) % 150", "base": 10, "modulus": 150}
+    assert (found["encoding"], found["layout"], found["train"]) == ("absolute", "padded", {"domain": "either", "lengths": [4]})
+    assert set(found["properties"]) == {"translation_invariant", "base_compatible", "compatible_digits", "low_support"}
+    assert found["outcome"] == {"in_distribution": "exact", "downward": "exact", "upward": "truncation"}
+    assert found["learned_function"] == "(a % 10000 + b % 10000) % 150"
+    assert [row["length"] for row in found["accuracy"]] == list(range(1, 10))
+    assert found["accuracy"][4] == {"length": 5, "region": "upward", "exact": "1/3", "value": 1 / 3}
+    assert found["paper"]["outcome"] == {"in_distribution": "exact", "downward": "exact", "upward": "truncation"}
+    assert {"status", "assumptions", "reasons", "rule", "refuted_by"} <= set(found)
+
+
+def test_predict_is_quick_and_imports_nothing_heavy() -> None:
+    runs = [command("theory", "predict", "--task", "mul", "--pe", "relative") for _ in range(3)]
+    assert min(done.seconds for done in runs) < 0.7
+    assert not {"torch", "sympy", "networkx", "numpy", "scipy", "z3"} & runs[0].modules
+
+
+def test_predict_names_what_differs_from_the_paper() -> None:
+    out = command("theory", "predict", "--pe", "relative").out
+    assert out.splitlines()[1].startswith("upward: fails")
+    assert "the paper says exact" in out
+
+
+def test_accuracy_json() -> None:
+    found = json.loads(command("theory", "accuracy", "--task", "mul", "--lengths", "4-6,100", "--json").out)
+    assert [Fraction(row["exact"]) for row in found["accuracy"]] == [1, Fraction(1, 55000), Fraction(1, 550000), Fraction(2, 11 * 10**99)]
+
+
+def test_graph_in_every_format(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert command("theory", "graph", "--digits", "2").out.startswith(("graph", "flowchart"))
+    assert command("theory", "graph", "--digits", "2", "--format", "dot").out.startswith("digraph")
+    assert json.loads(command("theory", "graph", "--digits", "2", "--format", "json").out)["nodes"]
+    assert command("theory", "graph", "--digits", "2", "--format", "png", "--out", "add.png", cwd=tmp_path).code == 0
+    assert (tmp_path / "add.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("form", "first"), [("text", "task "), ("markdown", "| task"), ("csv", "task,"), ("json", "[")])
+def test_table_and_advise(form: str, first: str) -> None:
+    for name in ("table", "advise"):
+        assert command("theory", name, "--format", form).out.startswith(first)
+
+
+def test_advise_puts_what_works_first() -> None:
+    first = json.loads(command("theory", "advise", "--expr", "3*a + b", "--json").out)[0]
+    assert (first["encoding"], first["layout"], first["upward"]) == ("window 8", "interleaved", "exact")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "predict --base 1000000",
+        "predict --lengths 1-1000",
+        "predict --expr a*b%" + "7" * 30,
+        "predict --expr (a+b)%" + "7" * 500,
+        "accuracy --task mod-mul --modulus 2003 --lengths 5,1000",
+        "predict --expr " + "*".join(["a*b"] * 40),
+        "predict --expr (a*a*b+b*b)%997%101 --pe relative",
+    ],
+)
+def test_large_input_is_answered_in_seconds(line: str) -> None:
+    done = command("theory", *line.split(" "))
+    assert done.code in (0, 2), done.err
+    assert done.seconds < 10
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(("package", "line"), [("theory", "predict"), ("theory", "graph"), ("theory", "advise"), ("empirical", "list")])
+def test_runs_where_pydantic_and_the_like_are_not_installed(package: str, line: str, tmp_path: Path) -> None:
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in ("pydantic", "ruamel", "ruamel.yaml", "ray", "z3"))
+    (tmp_path / "results").mkdir()
+    done = command(package, line, cwd=tmp_path, first=f"import sys; {blocked}")
+    assert done.code == 0, done.err
