@@ -23,10 +23,10 @@ class Done:
     modules: frozenset[str]
 
 
-def command(package: str, *arguments: str, cwd: Path | None = None, first: str = "pass") -> Done:
-    """Run the command line of `theory`, `empirical` or `verify`, after the statement `first`."""
+def command(package: str, *arguments: str, cwd: Path | None = None) -> Done:
+    """Run the command line of `theory`, `empirical` or `verify`."""
     note = "import atexit, sys; atexit.register(lambda: print('@@' + ' '.join(sys.modules), file=sys.stderr));"
-    code = f"{note} {first}\nfrom {package}.cli import main\nsys.argv[0] = {package!r}\nmain()"
+    code = f"{note} from {package}.cli import main\nsys.argv[0] = {package!r}\nmain()"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],

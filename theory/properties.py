@@ -123,7 +123,7 @@ def _sections(expression: Expression, terms: dict[tuple[int, int], int], base: i
     """The machine's lower bound: low words x, y of k digits leave the function (f(x + B^k*A, y + B^k*C) - f(x, y) mod B^k) / B^k."""
     if terms.keys() == {(1, 1)}:
         return Property(False, f"the {base}^(2k) pairs of k-digit low words leave {base}^(2k) different rests, for every k")
-    size = base if base**2 <= 256 else 16
+    size = max(2, min(base, 16, 64 // max(i + j for i, j in terms)))  # high degrees are slow to substitute into
     rests = set()
     for x in range(size):
         for y in range(size):
