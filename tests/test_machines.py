@@ -66,7 +66,7 @@ def behaviour(machine: Machine, state: int, length: int) -> tuple:
 # ------------------------------------------------------------------------------------------------------------------------ running
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(st.integers(0, 25), st.integers(0, 25), st.integers(0, 99), st.integers(2, 7), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_affine_machines_compute(alpha, beta, gamma, base, a, b):
     task = make_task(expr=f"{alpha}*a + {beta}*b + {gamma}", base=base)
@@ -74,7 +74,7 @@ def test_affine_machines_compute(alpha, beta, gamma, base, a, b):
     assert affine(f"{alpha}*a + {beta}*b + {gamma}", base).run(a, b, width) == task(a, b)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(st.integers(1, 30), st.integers(2, 10), st.integers(0, 10**9))
 def test_division_machines_compute(q, base, a):
     machine = division(q, base)
@@ -82,7 +82,7 @@ def test_division_machines_compute(q, base, a):
     assert len(machine.minimal.table) == q
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(machines(), st.integers(0, 500), st.integers(0, 500))
 def test_words_spell_operands(machine, a, b):
     b = b if machine.operands == 2 else 0
@@ -158,7 +158,7 @@ def check_minimiser(minimise, machine):
     assert len({behaviour(found, state, length) for state in found.states}) == len(found.table)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(small)
 def test_minimal_machines(machine):
     check_minimiser(lambda each: each.minimal, machine)
@@ -213,7 +213,7 @@ def test_refinements_count_the_rounds():
 # ----------------------------------------------------------------------------------------------------------------------- two machines
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(machines(largest=3, operands=(1,), bases=(2,)), machines(largest=3, operands=(1,), bases=(2,)))
 def test_distinguish_is_shortest(first, second):
     second = replace(second, direction=first.direction)
@@ -231,7 +231,7 @@ def test_distinguish_is_shortest(first, second):
         assert total.walk(word)[1] == tuple((c + d) % 2 for c, d in zip(first.walk(word)[1], second.walk(word)[1], strict=True))
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(small, st.data())
 def test_one_changed_cell_is_found(machine, data):
     machine = machine.minimal
@@ -245,7 +245,7 @@ def test_one_changed_cell_is_found(machine, data):
     assert len(word) == len(machine.access(state)) + 1
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(machines(operands=(2,)), st.integers(0, 80), st.integers(0, 80))
 def test_swapping(machine, a, b):
     assert machine.swapped().run(a, b, 7) == machine.run(b, a, 7)
@@ -253,7 +253,7 @@ def test_swapping(machine, a, b):
     assert len(machine.swapped().minimal.table) == len(machine.minimal.table)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(machines(largest=3), st.integers(1, 3), st.integers(0, 60), st.integers(0, 60))
 def test_grouping_digits(machine, k, a, b):
     b = b if machine.operands == 2 else 0
@@ -272,7 +272,7 @@ def test_grouping_is_the_machine_of_the_larger_base():
 # ---------------------------------------------------------------------------------------------------------------------------- JSON
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(machines())
 def test_json_round_trip(machine):
     assert from_json(to_json(machine)) == machine
@@ -333,7 +333,7 @@ def moves_of(line: str) -> dict[int, int]:
     return dict(zip(read, written * len(read) if len(written) == 1 else written, strict=True))
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(machines(largest=3) | st.sampled_from([affine("a+b", 3), affine("2*a+b"), affine("7*a"), affine("b"), affine("4", 3), division(7)]))
 def test_drawn_labels_hold_the_whole_table(machine):
     title = to_dot(machine).split("first, ")[1].split(" / ")[0]
@@ -365,7 +365,7 @@ def test_drawings_of_addition():
 # ------------------------------------------------------------------------------------------------------------------------ verdicts
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(machines())
 def test_every_verdict_can_be_checked_again(machine):
     for decide in VERDICTS:
@@ -376,7 +376,7 @@ def test_every_verdict_can_be_checked_again(machine):
         assert "\n" not in verdict.certificate
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(machines(largest=4))
 def test_shift_equivariance_against_all_short_operands(machine):
     base, width = machine.base, 4 if machine.operands == 1 else 2
@@ -389,7 +389,7 @@ def test_shift_equivariance_against_all_short_operands(machine):
         assert not holds
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(machines())
 def test_recurrence_and_memory_are_those_of_the_transducer(machine):
     minimal = machine.minimal
@@ -399,7 +399,7 @@ def test_recurrence_and_memory_are_those_of_the_transducer(machine):
     assert (found.digits if found.value else None) == transducer.memory
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(small)
 def test_the_other_direction_against_brute_force(machine):
     """Least d so that a digit is fixed by its group and the d groups read before it, zeros standing before the number."""
@@ -427,7 +427,7 @@ def test_the_other_direction_against_brute_force(machine):
             reversed_machine(machine)
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(st.integers(0, 12), st.integers(0, 6), st.integers(0, 20), st.integers(2, 6))
 def test_directions_of_affine_tasks_are_those_of_the_algebra(alpha, beta, gamma, base):
     task = make_task(expr=f"{alpha}*a + {beta}*b + {gamma}", base=base)
@@ -450,7 +450,7 @@ def test_divisions_from_the_other_end(q, base, a):
         assert reversed_machine(machine).run(a, 0, digit_count(a, base), least) == a // q
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(small)
 def test_synchronising_against_all_words(machine):
     machine = machine.minimal
@@ -529,7 +529,7 @@ def test_limits_are_named():
             difference(*chains)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(small)
 def test_verdicts_do_not_change_under_renaming_and_padding(machine):
     """Unreachable copies and another numbering of the states change nothing."""

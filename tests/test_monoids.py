@@ -22,6 +22,7 @@ from theory.monoids import (
     compose,
     group_part,
     period,
+    power,
     transition_monoid,
 )
 from theory.residues import (
@@ -80,7 +81,7 @@ def largest_group(elements: set[tuple[int, ...]]) -> int:
 # ------------------------------------------------------------------------------------------------------------------------ monoids
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(machines())
 def test_monoid_and_verdicts_against_the_definitions(machine):
     machine = machine.minimal
@@ -104,7 +105,7 @@ def test_monoid_and_verdicts_against_the_definitions(machine):
         assert 5 < len(verdict.certificate) < 300
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(st.lists(st.integers(0, 5), min_size=6, max_size=6).map(tuple))
 def test_index_and_period(x):
     powers = [tuple(range(6))]
@@ -113,9 +114,20 @@ def test_index_and_period(x):
     index, order = period(x)
     assert powers[index] == powers[index + order]
     assert len(set(powers[: index + order])) == index + order
+    assert [power(x, k) for k in range(31)] == powers
 
 
-@settings(max_examples=60)
+def test_long_periods_need_no_long_loop():
+    """Cycles of prime lengths up to 41: the period is their product, 3 * 10^14."""
+    primes = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
+    turn = [sum(primes[:k]) + (i + 1) % p for k, p in enumerate(primes) for i in range(p)]
+    machine = Machine(2, 1, 0, [[(t, s % 2), ((s + 1) % len(turn), int(s == 0))] for s, t in enumerate(turn)])
+    found = aperiodicity(machine)
+    assert found.digits == 304250263527210
+    assert found.proof.check()
+
+
+@settings(max_examples=45)
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 30), st.integers(2, 6))
 def test_linear_carries_are_monotone_and_aperiodic(alpha, beta, gamma, base):
     machine = affine(f"{alpha}*a + {beta}*b + {gamma}", base)
@@ -141,7 +153,7 @@ def test_long_division_holds_the_group_of_its_remainders(q, base):
     assert group_part(division(q, base)).order == (part * order if part > 1 else 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(machines(), st.integers(2, 3))
 def test_grouping_digits_keeps_a_part_of_the_monoid(machine, k):
     """In base B^k only words of length divisible by k are left: an aperiodic monoid stays aperiodic."""
@@ -273,7 +285,7 @@ def test_a_planted_error_in_the_group_search_is_found(monkeypatch):
     @given(machines())
     def search(machine):
         machine = machine.minimal
-        assert aperiodicity(machine).value == all(period(x)[1] == 1 for x in closure(machine))
+        assert aperiodicity(machine).value == (largest_group(closure(machine)) == 1)
 
     with pytest.raises(AssertionError):
         search()
@@ -282,7 +294,7 @@ def test_a_planted_error_in_the_group_search_is_found(monkeypatch):
 # ------------------------------------------------------------------------------------------------------------------------ residues
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(
     st.integers(2, 10), st.integers(1, 14), st.integers(0, 6), st.integers(0, 6), st.integers(0, 20),
     st.sampled_from(["lsd", "msd"]), st.integers(0, 999), st.integers(0, 999),
@@ -296,7 +308,7 @@ def test_residue_machines_follow_the_residue(base, p, alpha, beta, gamma, direct
         assert machine.walk(word[:k])[1][-1] == min((alpha * x + beta * y + gamma) % p, base - 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(st.integers(2, 8), st.integers(1, 20), st.sampled_from(["lsd", "msd"]), st.integers(0, 6), st.integers(0, 6))
 def test_residue_group_is_that_of_the_theorem(base, p, direction, alpha, beta):
     """Aperiodic iff every prime of p / gcd(alpha, beta, p) divides B; else the largest group has order q * ord_q(B)."""
@@ -310,7 +322,7 @@ def test_residue_group_is_that_of_the_theorem(base, p, direction, alpha, beta):
     assert group_part(machine).order == (1 if theorem.value else theorem.proof.order)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(st.integers(2, 40), st.integers(1, 500))
 def test_multiplicative_order_against_powers(base, p):
     found, q = multiplicative_order(base, p), max(d for d in range(1, p + 1) if p % d == 0 and gcd(d, base) == 1)
@@ -360,7 +372,7 @@ def test_large_moduli():
         digit_sum_machine(10, 0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=35)
 @given(st.integers(2, 12), st.integers(1, 14), st.lists(st.integers(0, 11), min_size=1, max_size=8))
 def test_digit_sums(base, p, figures):
     figures = [min(figure, base - 1) for figure in figures]
@@ -379,7 +391,7 @@ LEAVES = st.one_of(st.sampled_from([Var("a"), Var("b")]), st.integers(0, 4).map(
 POLYNOMIALS = st.recursive(LEAVES, ring, max_leaves=4)
 
 
-@settings(max_examples=60)
+@settings(max_examples=45)
 @given(POLYNOMIALS, st.integers(2, 4), st.integers(0, 2), st.none() | st.integers(2, 12))
 def test_sections_against_many_high_parts(expression, base, depth, p):
     assume(p is not None or polynomial(expression) is not None)

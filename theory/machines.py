@@ -6,35 +6,29 @@ first, `lsd` least or `msd` most significant digit.
 
 Delay: run with delay d, the machine is fed d zero groups at the end and its first d digits are dropped, so that it has seen d more groups
 when it writes a digit. The delay belongs to the reading of the output as a number, not to the machine.
-
-JSON, one object with exactly these keys:
-
-    {"base": 10, "operands": 2, "direction": "lsd", "start": 0,
-     "table": [[[next, digit], ... B^operands cells], ... one row per state]}
 """
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product as pairs_of
-from typing import Any
+from typing import Any, TypeVar
 
 from theory.errors import InputError
 from theory.layouts import digits
-from theory.transducers import Transducer
+from theory.transducers import MAX_STATES, Transducer
 
 MAX_CELLS = 1_000_000  # states times digit groups
-MAX_TEXT = 40_000_000  # characters of JSON
 
 Cell = tuple[int, int]
 Row = tuple[Cell, ...]
 Word = tuple[int, ...]
 Group = tuple[int, ...]
-KEYS = ("base", "operands", "direction", "start", "table")
+Node = TypeVar("Node")
+Tree = dict[Node, tuple[Node, int] | None]
 
 
 class TooLarge(InputError):
@@ -56,7 +50,7 @@ class Machine:
     base: int
     operands: int
     start: int
-    table: tuple[Row, ...]
+    table: tuple[Row, ...] = field(repr=False)
     direction: str = "lsd"
 
     def __post_init__(self) -> None:
@@ -79,9 +73,13 @@ class Machine:
         """The digits (x,) or (x, y) of a group."""
         return (number,) if self.operands == 1 else divmod(number, self.base)
 
+    def number(self, group: Group) -> int:
+        """The number of a group of digits."""
+        return group[0] if self.operands == 1 else group[0] * self.base + group[1]
+
     def show(self, word: Word) -> str:
         """A word as people read it: '3,4 0,0' is first the digits 3 and 4, then two zeros."""
-        return " ".join(",".join(map(str, self.group(number))) for number in word) or "nothing"
+        return " ".join(",".join(map(str, self.group(number))) for number in word) or "the empty input"
 
     def word(self, a: int, b: int, width: int) -> Word:
         """The operands as a word of `width` groups; b is 0 for machines of one operand.
@@ -92,7 +90,7 @@ class Machine:
         if min(a, b, width) < 0 or (b and self.operands == 1):
             raise InputError(f"operands {a}, {b} and width {width} must be at least 0, and b must be 0 for a machine of one operand")
         columns = [digits(value, width, self.base) for value in (a, b)[: self.operands]]
-        numbers = [sum(d * self.base**k for k, d in enumerate(reversed(group))) for group in zip(*columns, strict=True)]
+        numbers = [self.number(group) for group in zip(*columns, strict=True)]
         return tuple(numbers if self.direction == "lsd" else reversed(numbers))
 
     def numbers(self, word: Word) -> tuple[int, int]:
@@ -127,35 +125,36 @@ class Machine:
     # ------------------------------------------------------------------------------------------------------------------- the states
 
     @cached_property
-    def access(self) -> dict[int, Word]:
-        """A shortest word to each reachable state, in order of length."""
-        words: dict[int, Word] = {self.start: ()}
-        queue = deque(words)
-        while queue:
-            state = queue.popleft()
-            for number, (following, _) in enumerate(self.table[state]):
-                if following not in words:
-                    words[following] = (*words[state], number)
-                    queue.append(following)
-        return words
+    def reached(self) -> Tree[int]:
+        """The reachable states, nearest first, with the step that leads there."""
+        tree: Tree[int] = {}
+        deque(breadth_first(self.start, lambda state: [following for following, _ in self.table[state]], tree), maxlen=0)
+        return tree
+
+    def access(self, state: int) -> Word:
+        """A shortest word from the start to a reachable state."""
+        return path(self.reached, state)
 
     @cached_property
-    def recurrent(self) -> bool:
-        """Whether the start is reachable from every reachable state."""
+    def returning(self) -> Tree[int]:
+        """The reachable states that some input leads back to the start, nearest first; each with the next state on that way."""
         before: dict[int, set[int]] = {}
-        for state in self.access:
+        for state in self.reached:
             for following, _ in self.table[state]:
                 before.setdefault(following, set()).add(state)
-        seen = frontier = {self.start}
-        while frontier:
-            frontier = {s for state in frontier for s in before.get(state, ())} - seen
-            seen = seen | frontier
-        return seen == self.access.keys()
+        tree: Tree[int] = {}
+        deque(breadth_first(self.start, lambda state: before.get(state, ()), tree), maxlen=0)
+        return tree
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the start is reachable from every reachable state."""
+        return self.returning.keys() == self.reached.keys()
 
     @property
     def trimmed(self) -> Machine:
         """The reachable part; the states keep their order."""
-        kept = sorted(self.access)
+        kept = sorted(self.reached)
         return _relabelled(self, kept, {state: i for i, state in enumerate(kept)})
 
     @cached_property
@@ -165,9 +164,8 @@ class Machine:
         The classes are numbered by their first state, so an order of the states that the classes respect is kept.
         """
         trimmed = self.trimmed
-        for classes in refinements(trimmed):
-            pass
-        return quotient(trimmed, classes)
+        stable = deque(refinements(trimmed), maxlen=1)[0]
+        return quotient(trimmed, stable)
 
     def started_at(self, state: int) -> Machine:
         """The same table with another start."""
@@ -187,7 +185,7 @@ class Machine:
         base = self.base**k if 1 <= k <= 20 else 0
         if not base or len(self.table) * base**self.operands > MAX_CELLS:
             raise TooLarge(f"k = {k}: the machine in base {self.base}^{k} must have at least 1 and at most {MAX_CELLS} cells")
-        words = [self.word(*(*group, 0)[:2], k) for group in pairs_of(range(base), repeat=self.operands)]
+        words = [self.word(a, b, k) for a in range(base) for b in range(base if self.operands == 2 else 1)]
         rows = [[self.walk(word, state) for word in words] for state in self.states]
         return replace(self, base=base, table=tuple(tuple((s, self.value(written)) for s, written in row) for row in rows))
 
@@ -198,38 +196,60 @@ class Machine:
             return Transducer(self.base, self.start, lambda s, x, _: self.table[s][x], self.direction)
         return Transducer(self.base, self.start, lambda s, x, y: self.table[s][x * self.base + y], self.direction)
 
-    def to_json(self) -> str:
-        """The documented JSON, one line per state."""
-        rows = ",\n ".join(json.dumps(row, separators=(",", ":")) for row in self.table)
-        head = json.dumps({key: getattr(self, key) for key in KEYS[:4]})
-        return f'{head[:-1]},\n"table": [\n {rows}]}}\n'
-
 
 def _check_shape(machine: Machine) -> None:
     base, operands, table = machine.base, machine.operands, machine.table
     if not _whole(base, 2, MAX_CELLS):
-        raise InputError(f"machine: the base {base!r:.40} must be an integer from 2 to {MAX_CELLS}")
+        raise InputError(f"machine: the base {_seen(base)} must be an integer from 2 to {MAX_CELLS}")
     if not _whole(operands, 1, 2):
-        raise InputError(f"machine: operands {operands!r:.40} must be 1 or 2")
+        raise InputError(f"machine: operands {_seen(operands)} must be 1 or 2")
     if machine.direction not in ("lsd", "msd"):
-        raise InputError(f"machine: direction {machine.direction!r:.40} must be 'lsd' or 'msd'")
+        raise InputError(f"machine: direction {_seen(machine.direction)} must be 'lsd' or 'msd'")
     if not isinstance(table, list | tuple) or not table:
         raise InputError("machine: the table must be a list with at least one row")
     count, width = len(table), base**operands
-    if count * width > MAX_CELLS:
-        raise TooLarge(f"machine: {count} states with {width} digit groups each are more than {MAX_CELLS} cells")
+    if count > MAX_STATES or count * width > MAX_CELLS:
+        raise TooLarge(f"machine: {count} states with {width} digit groups, at most {MAX_STATES} states and {MAX_CELLS} cells are taken")
     if not _whole(machine.start, 0, count - 1):
-        raise InputError(f"machine: the start {machine.start!r:.40} must be a state from 0 to {count - 1}")
+        raise InputError(f"machine: the start {_seen(machine.start)} must be a state from 0 to {count - 1}")
     for state, row in enumerate(table):
         if not isinstance(row, list | tuple) or len(row) != width:
             raise InputError(f"machine: row {state} must have {width} cells, one per digit group")
         for number, cell in enumerate(row):
-            if not isinstance(cell, list | tuple) or len(cell) != 2 or not (_whole(cell[0], 0, count - 1) and _whole(cell[1], 0, base - 1)):
-                raise InputError(f"machine: row {state} cell {number} must be [next state 0..{count - 1}, digit 0..{base - 1}], not {cell!r:.40}")
+            pair = isinstance(cell, list | tuple) and len(cell) == 2
+            if not (pair and _whole(cell[0], 0, count - 1) and _whole(cell[1], 0, base - 1)):
+                raise InputError(f"machine: row {state} cell {number} must be [next state 0..{count - 1}, digit 0..{base - 1}]")
 
 
 def _whole(value: object, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
+
+
+def _seen(value: object) -> str:
+    """A short rendering of anything (very long integers have none in Python)."""
+    return repr(value)[:40] if type(value) is str or _whole(value, -(10**12), 10**12) else f"of type {type(value).__name__}"
+
+
+def breadth_first(start: Node, successors: Callable[[Node], Iterable[Node]], tree: Tree[Node]) -> Iterator[Node]:
+    """The nodes, nearest first; tree[node] becomes (node before, number of the move), None for the start."""
+    tree[start] = None
+    queue = deque([start])
+    while queue:
+        node = queue.popleft()
+        yield node
+        for number, following in enumerate(successors(node)):
+            if following not in tree:
+                tree[following] = node, number
+                queue.append(following)
+
+
+def path(tree: Tree[Node], node: Node) -> Word:
+    """The moves from the start of the tree to a node."""
+    moves = []
+    while (step := tree[node]) is not None:
+        node, number = step
+        moves.append(number)
+    return tuple(reversed(moves))
 
 
 # -------------------------------------------------------------------------------------------------------------------------- construct
@@ -239,20 +259,20 @@ def tabulate(base: int, operands: int, start: Any, step: Callable[[Any, Group], 
     """The machine of the states that `step(state, group)` reaches from `start`, numbered in their own order.
 
     Raises:
-        TooLarge: more than 1 000 000 cells.
+        TooLarge: more than 20 000 states or 1 000 000 cells.
     """
     if not _whole(base, 2, MAX_CELLS) or not _whole(operands, 1, 2):
-        raise InputError(f"base {base} with {operands} operands: the base must be 2 to {MAX_CELLS}, the operands 1 or 2")
+        raise InputError(f"machine: the base {_seen(base)} must be 2 to {MAX_CELLS}, the operands {_seen(operands)} 1 or 2")
     rows: dict[Any, list[tuple[Any, int]]] = {}
     frontier = [start]
     while frontier:
         state = frontier.pop()
         if state in rows:
             continue
-        if (len(rows) + 1) * base**operands > MAX_CELLS:
-            raise TooLarge(f"the machine has more than {len(rows)} states, beyond the limit of {MAX_CELLS} cells in base {base}")
+        if len(rows) == min(MAX_STATES, MAX_CELLS // base**operands):
+            raise TooLarge(f"more than {len(rows)} states in base {base}: at most {MAX_STATES} states and {MAX_CELLS} cells are taken")
         rows[state] = [step(state, group) for group in pairs_of(range(base), repeat=operands)]
-        frontier += [following for following, _ in rows[state]]
+        frontier += {following for following, _ in rows[state] if following not in rows}
     number = {state: i for i, state in enumerate(sorted(rows))}
     table = tuple(tuple((number[s], c) for s, c in rows[state]) for state in number)
     return Machine(base, operands, number[start], table, direction)
@@ -272,41 +292,13 @@ def _triples(transducer: Transducer) -> Iterator[tuple[int, int, int]]:
     return pairs_of(transducer.reachable, range(transducer.base), range(transducer.base))
 
 
-def from_json(text: str) -> Machine:
-    """Read the documented JSON.
-
-    Raises:
-        InputError: not the documented object; the line names the key, row or cell and what is expected there.
-    """
-    if len(text) > MAX_TEXT:
-        raise TooLarge(f"machine: {len(text)} characters of JSON are more than {MAX_TEXT}")
-    try:
-        data = json.loads(text, object_pairs_hook=_unique)
-    except RecursionError:
-        raise InputError("machine: the JSON is nested too deeply, write one object with base, operands, direction, start, table") from None
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"machine: not readable as JSON ({str(error)[:80]})") from None
-    if not isinstance(data, dict) or data.keys() != set(KEYS):
-        raise InputError(f"machine: the JSON must be one object with exactly the keys {', '.join(KEYS)}")
-    return Machine(**data)
-
-
-def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(items)
-    if len(data) < len(items):
-        raise InputError("machine: a key occurs twice in the JSON, write each once")
-    return data
-
-
 def _relabelled(machine: Machine, kept: list[int], number: dict[int, int]) -> Machine:
     """The machine on the rows `kept`, with state s renamed number[s]."""
     table = tuple(tuple((number[s], c) for s, c in machine.table[state]) for state in kept)
     return replace(machine, start=number[machine.start], table=table)
 
 
-# -------------------------------------------------------------------------------------------------------------------------- compare
+# -------------------------------------------------------------------------------------------------------------------------- minimise
 
 
 def refinements(machine: Machine) -> Iterator[list[int]]:
@@ -331,51 +323,3 @@ def quotient(machine: Machine, classes: list[int]) -> Machine:
     for state, name in enumerate(classes):
         first.setdefault(name, state)
     return _relabelled(machine, list(first.values()), dict(enumerate(classes)))
-
-
-def distinguish(first: Machine, second: Machine) -> Word | None:
-    """A shortest input on which the machines write different digits, at its last group; None where they are equivalent.
-
-    Raises:
-        InputError: different bases, numbers of operands or directions, or more than 1 000 000 cells of state pairs.
-    """
-    for word, (row, other) in _joint(first, second):
-        for number, ((_, c), (_, d)) in enumerate(zip(row, other, strict=True)):
-            if c != d:
-                return (*word, number)
-    return None
-
-
-def product(first: Machine, second: Machine, write: Callable[[int, int], int]) -> Machine:
-    """Both machines side by side, writing `write(c, d)` of their digits c and d."""
-    for _ in _joint(first, second):  # within the limits
-        pass
-
-    def step(state: tuple[int, int], group: Group) -> tuple[tuple[int, int], int]:
-        number = group[0] if first.operands == 1 else group[0] * first.base + group[1]
-        (s, c), (t, d) = first.table[state[0]][number], second.table[state[1]][number]
-        return (s, t), write(c, d)
-
-    return tabulate(first.base, first.operands, (first.start, second.start), step, first.direction)
-
-
-def difference(first: Machine, second: Machine) -> Machine:
-    """Writes 1 where the machines write different digits, else 0: it always writes 0 iff they are equivalent."""
-    return product(first, second, lambda c, d: int(c != d))
-
-
-def _joint(first: Machine, second: Machine) -> Iterator[tuple[Word, tuple[Row, Row]]]:
-    """The pairs of states that one word reaches, as (shortest word, their rows), shortest first."""
-    if (first.base, first.operands, first.direction) != (second.base, second.operands, second.direction):
-        raise InputError("machines are compared in the same base, direction and number of operands")
-    words: dict[tuple[int, int], Word] = {(first.start, second.start): ()}
-    queue = deque(words)
-    while queue:
-        s, t = queue.popleft()
-        yield words[s, t], (first.table[s], second.table[t])
-        for number, ((u, _), (v, _)) in enumerate(zip(first.table[s], second.table[t], strict=True)):
-            if (u, v) not in words:
-                words[u, v] = (*words[s, t], number)
-                queue.append((u, v))
-        if len(words) * len(first.groups) > MAX_CELLS:
-            raise TooLarge(f"{len(words)} pairs of states are more than the limit of {MAX_CELLS} cells: minimise the machines first")
