@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from theory.domains import Training, make_training, parse_lengths
@@ -76,6 +76,8 @@ class RunSpec:
                 raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
         if self.dim % self.heads:
             raise InputError(f"dim {self.dim} is not a multiple of heads {self.heads}: choose a multiple")
+        if not self.lr > 0 or not self.weight_decay >= 0 or not self.clip > 0:
+            raise InputError(f"lr {self.lr}, weight_decay {self.weight_decay}, clip {self.clip}: must be above 0 (weight_decay at least 0)")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
         if self.heldout < 2:
@@ -133,10 +135,18 @@ def spec_from_dict(values: Mapping[str, Any]) -> RunSpec:
     for key in ("train_lengths", "test_lengths"):
         if key in out:
             out[key] = parse_lengths(out[key]) if isinstance(out[key], str) else tuple(out[key])
-    try:
-        return RunSpec(**out)
-    except TypeError as error:
-        raise InputError(f"run specification: {error}") from None
+    for field in fields(RunSpec):
+        if field.name not in out and field.default is MISSING:
+            raise InputError(f"setting {field.name} is missing: give a value")
+        if field.name in out and not _fits(out[field.name], str(field.type)):
+            raise InputError(f"setting {field.name} = {out[field.name]!r} is of the wrong type: {field.type} is expected")
+    return RunSpec(**out)
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether a value has the type of a RunSpec field."""
+    kinds: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "tuple[int, ...]": tuple, "None": type(None)}
+    return not isinstance(value, bool) and any(isinstance(value, kinds[part]) for part in annotation.split(" | "))
 
 
 def canonical_json(value: Any) -> str:

@@ -22,6 +22,7 @@ from empirical.spec import RunSpec
 from empirical.store import Run, finished, load_run, provenance, registrations, self_digest, sha256, to_json, write_atomically
 
 CHECKPOINT = "checkpoint.pt"
+SAVE_EVERY_S = 20
 EVALUATION_SEED = 1_000_000  # test pairs differ from seed to seed, and from every training seed's draws
 
 
@@ -133,7 +134,7 @@ class Trainer:
                 self.seconds = time.monotonic() - started
                 self.metrics.append(self.measure(loss))
                 report(self.metrics[-1])
-                if time.monotonic() - saved > 20:
+                if time.monotonic() - saved > SAVE_EVERY_S:
                     self._save()
                     saved = time.monotonic()
         self.seconds = time.monotonic() - started

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
 import resource
 import subprocess
@@ -40,6 +43,21 @@ def command(package: str, *arguments: str, cwd: Path | None = None) -> Done:
     err, _, modules = done.stderr.rpartition("@@")
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Done(done.returncode, done.stdout, err, seconds, frozenset(modules.split()))
+
+
+def called(package: str, *arguments: str, cwd: Path | None = None) -> Done:
+    """The same in this process: quick, for tables of cases; seconds and modules are not measured."""
+    main = importlib.import_module(f"{package}.cli").main
+    out, err, code, before = io.StringIO(), io.StringIO(), 0, sys.argv
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(cwd or ROOT):
+        sys.argv = [package, *arguments]
+        try:
+            main()
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        finally:
+            sys.argv = before
+    return Done(code, out.getvalue(), err.getvalue(), 0.0, frozenset())
 
 
 def refused(done: Done, part: str) -> None:

@@ -70,7 +70,8 @@ def test_polynomial_and_affine_are_the_same_function(tree: Expression, a: int, b
         ("a < b < 3", "something"), ("a and b", "something"), ("(a := 3)", "something"), ("a / b", "something"), ("a << 9", "something"),
         ("9**9**9**9", "a power"), ("a**2", "a power"), ("a % 0", "positive integer"), ("a // b", "positive integer"),
         ("a % -3", "positive integer"),
-        ("1" * 1001, "1000"), ("a+" * 600 + "a", "characters"), ("a\n+b;c", "not readable"), ("max", "a name"),
+        ("1" * 1001, "1000"), ("a+" * 600 + "a", "characters"), ("a+" * 50 + "a", "at most 100"),
+        ("-" * 900 + "a", "at most 100"), ("a\n+b;c", "not readable"), ("max", "a name"),
     ],
 )  # fmt: skip
 def test_refused_text(text: str, part: str) -> None:

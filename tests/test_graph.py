@@ -106,6 +106,12 @@ def test_modular_addition():
     assert dependency_graph(make_task("mod-mul", modulus=997), 5).number_of_edges() == 10 * 3
 
 
+def test_wide_graphs_are_quick():
+    for text, digits, edges in (("(a+b)%101", 100, 600), ("a*b%997", 100, 600), ("(a+b)%99991", 30, 300), ("(10*a+b)%1000", 100, 7)):
+        assert dependency_graph(make_task(expr=text), digits).number_of_edges() == edges
+    assert dependency_graph(make_task(base=300, name="add"), 2).in_degree("c1") == 3
+
+
 def test_formats():
     graph = dependency_graph(make_task("add"), 2)
     again = nx.node_link_graph(json.loads(to_json(graph)), edges="links")
@@ -127,6 +133,8 @@ def test_png(tmp_path, monkeypatch):
     assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="cannot write"):
         draw_png(graph, tmp_path / "missing" / "graph.png")
+    with pytest.raises(InputError, match="too wide"):
+        draw_png(dependency_graph(make_task("add"), 40), tmp_path / "wide.png")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(InputError, match=r"arith-theory\[plots\]"):
         draw_png(graph, tmp_path / "graph.png")
@@ -140,6 +148,8 @@ def test_png(tmp_path, monkeypatch):
         ("a*a+b", 4, "take fewer digits"),
         ("a*b%10007", 4, "take fewer digits"),
         ("15000*a", 2, "smaller coefficients"),
+        ("a+b", 101, "at most 100"),
+        ("(a+b)%1000003", 100, "take fewer digits"),
     ],
 )
 def test_bad_input(text, digits, message):

@@ -62,9 +62,33 @@ CASES = [
     ("a + b", "window", {"window": 2, "layers": 2}, "exact", "conditional", "window holds the rule"),
     ("a + b", "window", {"window": 3}, "decays", "hypothesis", "window too small"),
     ("a + b", "window", {"window": 4, "layout": "padded"}, "undetermined", "hypothesis", "window undecided"),
-    ("12 * a", "window", {"window": 9}, "exact", "conditional", "window holds the rule"),
+    ("12 * a", "window", {"window": 7}, "exact", "conditional", "window holds the rule"),
+    ("12 * a", "window", {"window": 6}, "decays", "hypothesis", "window too small"),
+    ("12 * a", "window", {"window": 2, "layers": 3}, "decays", "hypothesis", "window too small"),
+    ("7 * b", "window", {"window": 3}, "exact", "conditional", "window holds the rule"),  # a says nothing
+    ("a + 10*b", "window", {"window": 6}, "exact", "conditional", "window holds the rule"),
+    ("19000*a + b", "window", {"window": 16}, "exact", "conditional", "window holds the rule"),
+    ("19000*a + b", "window", {"window": 15}, "decays", "hypothesis", "window too small"),
+    ("a + b + 5", "window", {"window": 4}, "undetermined", "hypothesis", "window undecided"),  # its first digit has a rule of its own
+    ("a + b + 5", "relative", {"layout": "interleaved"}, "undetermined", "hypothesis", "no rule"),
+    ("a + b + 5", "relative", {}, "fails", "hypothesis", "zero tail"),
+    ("a + b + 5", "absolute", {}, "truncation", "conditional", "zeros only"),
+    ("a + b + 1", "window", {"window": 4}, "exact", "conditional", "window holds the rule"),
     ("a * b", "window", {"window": 30}, "fails", "hypothesis", "window without a rule"),
     ("a // 3", "window", {"window": 4, "direction": "msd"}, "exact", "conditional", "window holds the rule"),
+    ("a // 7", "window", {"window": 4, "direction": "msd"}, "exact", "conditional", "window holds the rule"),
+    ("a // 11", "window", {"window": 4, "direction": "msd"}, "decays", "hypothesis", "window too small"),
+    ("b // 11", "window", {"window": 6, "direction": "msd"}, "exact", "conditional", "window holds the rule"),
+    ("a // 7", "window", {"window": 4}, "fails", "proven", "not causal"),
+    ("a // 7", "relative", {"layout": "interleaved", "direction": "msd"}, "decays", "hypothesis", "shift lifts"),
+    ("a // 7", "absolute", {}, "truncation", "conditional", "zeros only"),
+    ("(a + b) % 150", "relative", {}, "fails", "hypothesis", "no local rule"),
+    ("a * b", "abacus", {}, "fails", "hypothesis", "no local rule"),
+    ("(a + b) % 100", "none", {}, "undetermined", "hypothesis", "no positions"),
+    ("(a + b) % 100", "absolute", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),
+    ("(3*a + b) % 24", "window", {"window": 9, "base": 12}, "undetermined", "hypothesis", "window undecided"),  # causal: 12 divides 24
+    ("(3*a + b) % 24", "absolute", {"base": 12}, "exact", "conditional", "low digits suffice"),
+    ("(3*a + b) % 24", "window", {"window": 9, "base": 10}, "fails", "proven", "not causal"),
     ("max(a, b)", "absolute", {}, "truncation", "conditional", "zeros only"),
 ]  # fmt: skip
 
@@ -83,13 +107,32 @@ def test_every_rule_is_reached() -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "train", "downward"),
-    [("either", "4", "exact"), ("sampler", "4", "exact"), ("both", "4", "undetermined"), ("both", "1-4", None), ("both", "3,4", "exact")],
+    ("domain", "train", "expr", "pe", "more", "downward"),
+    [
+        ("either", "4", "a + b", "absolute", {}, "exact"),
+        ("sampler", "4", "a + b", "absolute", {}, "exact"),
+        ("both", "4", "a + b", "absolute", {}, "undetermined"),
+        ("both", "1-4", "a + b", "absolute", {}, None),
+        ("both", "3,4", "a + b", "absolute", {}, "exact"),
+        ("both", "4", "(a + b) % 100", "absolute", {}, "exact"),  # the two low digits take every value
+        ("both", "4", "(a + b) % 10000", "absolute", {}, "undetermined"),
+        ("both", "4", "a + b", "window", {"window": 4}, "exact"),  # one code for all places, and low places show 0
+        ("either", "4", "a + b", "window", {"window": 3}, "decays"),
+        ("either", "4", "a + b", "absolute", {"layout": "interleaved"}, "exact"),
+        ("either", "4", "a + b", "absolute", {"layout": "plain"}, "undetermined"),  # a shorter line moves every digit
+        ("either", "4", "a + b", "relative", {"layout": "reversed"}, "undetermined"),
+        ("either", "4", "a + b", "abacus", {"layout": "reversed"}, "exact"),
+        ("either", "4", "a + b", "none", {}, "undetermined"),
+        ("either", "4", "(a + b) % 101", "window", {"window": 4}, "fails"),
+    ],
 )
-def test_downward(domain: str, train: str, downward: str | None) -> None:
+def test_downward(domain: str, train: str, expr: str, pe: str, more: dict[str, object], downward: str | None) -> None:
     """D_abn never shows a 0 on top; with a shorter length beside it, padding does."""
-    found = predicted("a + b", "absolute", train=train, domain=domain, lengths=(1, 2, 3, 4, 5))
+    found = predicted(expr, pe, train=train, domain=domain, lengths=(1, 2, 3, 4, 5), **more)  # type: ignore[arg-type]
     assert found.outcome.downward == downward
+    said = found.paper.outcome.downward
+    differs = None not in (said, downward) and said != downward
+    assert any("on shorter operands" in reason for reason in found.reasons) == differs
 
 
 def test_outcomes_are_null_where_not_asked_for() -> None:
@@ -142,8 +185,56 @@ def test_an_unreachable_modulus_is_named() -> None:
     assert any("modulus never acts" in reason for reason in predicted("(a + b) % 20000", "absolute").reasons)
 
 
-@pytest.mark.parametrize(("expr", "width", "part"), [("a + b", 3, "width"), ("a - b", 9, "negative")])
-def test_refused(expr: str, width: int, part: str) -> None:
-    task, layout = make_task(None, expr), make_layout("padded", width)
-    with pytest.raises(InputError, match=part):
-        predict(task, make_encoding("absolute"), layout, make_training("either", "4"), (4,), "either")
+@pytest.mark.parametrize(
+    ("p", "direction", "within"), [(101, "lsd", "fails"), (1000003, "lsd", "exact"), (1000003, "msd", "fails"), (19999, "lsd", "exact")]
+)
+def test_not_causal_is_proven_only_where_the_modulus_acts(p: int, direction: str, within: str) -> None:
+    """Four-digit operands never reach 1000003: in training the task is a + b, which the lsd layout can answer."""
+    found = predicted(f"(a + b) % {p}", "relative", layout="interleaved", direction=direction)
+    assert (found.outcome.in_distribution, found.outcome.downward, found.outcome.upward) == (within, within, "fails")
+
+
+@pytest.mark.parametrize(
+    ("expr", "layout", "window", "layers", "within"),
+    [
+        ("a + b", "padded", 4, 1, "undetermined"),  # no operand digit of the first query in sight
+        ("a + b", "padded", 28, 1, "undetermined"),
+        ("a + b", "padded", 29, 1, "exact"),  # the last query stands 29 tokens after <bos>
+        ("a + b", "padded", 15, 2, "exact"),
+        ("a * b", "interleaved", 9, 1, "undetermined"),
+        ("a * b", "interleaved", 24, 1, "exact"),
+    ],
+)
+def test_a_window_that_hides_operands_is_not_said_to_learn(expr: str, layout: str, window: int, layers: int, within: str) -> None:
+    found = predicted(expr, "window", layout=layout, window=window, layers=layers)
+    assert (found.outcome.in_distribution, found.outcome.downward) == (within, within)
+
+
+def test_no_room_for_longer_operands_is_said() -> None:
+    found = predicted("a + b", "absolute", lengths=(1, 4))
+    assert (found.rule_name, found.learned_function) == ("no rule", None)
+    assert "no room for longer operands" in found.reasons[0]
+
+
+def test_what_no_method_counts_is_not_called_unpredicted() -> None:
+    found = predicted("a*a*b % 100003", "absolute")
+    assert found.learned_function is not None
+    assert found.accuracy[-1].exact is None
+    assert "no method counts it" in prediction_text(found)
+    assert "no function predicted" not in prediction_text(found)
+
+
+@pytest.mark.parametrize(
+    ("expr", "base", "width", "train", "lengths", "part"),
+    [
+        ("a + b", 10, 3, "4", (4,), "width"), ("a - b", 10, 9, "4", (4,), "negative"),
+        ("a + b", 10**6, 1000, "4", (1000,), "too long"), ("a + b", 10**500, 9, "4", (9,), "too long"),
+        ("a + b", 10, 200, "101", (4,), "trained length 101"),
+        ("a*b % 9973", 10, 100, "4", tuple(range(1, 101)), "ask for at most 30"),
+    ],
+)  # fmt: skip
+def test_refused(expr: str, base: int, width: int, train: str, lengths: tuple[int, ...], part: str) -> None:
+    task, layout = make_task(None, expr, base), make_layout("padded", width)
+    with pytest.raises(InputError, match=part) as caught:
+        predict(task, make_encoding("absolute"), layout, make_training("either", train), lengths, "either")
+    assert len(str(caught.value)) < 200

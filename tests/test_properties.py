@@ -21,7 +21,7 @@ from theory.properties import (
 )
 from theory.tasks import Task, digit_count, make_task
 from theory.testsets import Undecided, _samples, degrees, nonzero_point, period
-from theory.transducers import Transducer, affine_transducer, quotient_transducer
+from theory.transducers import Transducer, affine_transducer, quotient_transducer, window_needed
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -119,6 +119,48 @@ def test_memory_against_all_label_sequences(base, count, data):
 @pytest.mark.parametrize(("text", "mu"), [("a+b", 1), ("a+b+1", 1), ("7*a", 1), ("12*a", 2), ("123*a", 3), ("60*a+70*b", 3), ("a", 0)])
 def test_memory_facts(text, mu):
     assert affine_transducer(make_task(expr=text)).memory == mu
+
+
+def answers_by_context(machine: Transducer, tokens: int) -> dict[tuple[int, ...], set[int]]:
+    """By enumeration: the digits that can follow what the last `tokens` tokens before the query and the query itself show."""
+    pairs = list(product(range(machine.base), repeat=2))
+    found: dict[tuple[int, ...], set[int]] = {}
+    for state, *groups in product(machine.reachable, *[pairs] * ((tokens - 1) // 3 + 2)):
+        line: list[int] = []
+        for x, y in groups:
+            state, digit = machine.step(state, x, y)
+            line += [x, y, digit]
+        found.setdefault(tuple(line[-2 - tokens : -1]), set()).add(line[-1])
+    return found
+
+
+WINDOWS = [
+    (f"{alpha}*a + {beta}*b + {gamma}", "lsd")
+    for alpha, beta, gamma in [(0, 1, 0), (1, 1, 0), (1, 1, 1), (3, 0, 0), (0, 3, 2), (1, 2, 0), (2, 1, 0), (1, 4, 3), (4, 1, 0), (0, 6, 0)]
+] + [(f"{name}//{q}", "msd") for name in "ab" for q in (1, 2, 3, 4, 5, 7)]
+
+
+@pytest.mark.parametrize(("text", "direction"), WINDOWS)
+@pytest.mark.parametrize("base", [2, 3])
+def test_window_needed_is_the_least_that_fixes_the_digit(text, direction, base):
+    task = make_task(expr=text, base=base)
+    machine = affine_transducer(task) if direction == "lsd" else quotient_transducer(task)
+    needed = window_needed(task, direction)
+    for tokens in range(1, min(needed, {2: 10, 3: 5}[base]) + 1):
+        assert all(len(digits) == 1 for digits in answers_by_context(machine, tokens).values()) == (tokens == needed)
+
+
+@pytest.mark.parametrize(
+    ("text", "direction", "tokens"),
+    [
+        ("a+b", "lsd", 4), ("7*a", "lsd", 4), ("7*b", "lsd", 3), ("12*a", "lsd", 7), ("12*b", "lsd", 6), ("a+10*b", "lsd", 6),
+        ("100*a", "lsd", 7), ("123*a", "lsd", 10), ("a", "lsd", 1), ("a//7", "msd", 4), ("a//11", "msd", 7), ("b//7", "msd", 3),
+        ("a//3", "lsd", None), ("a+b", "msd", None), ("a+b+5", "lsd", None), ("a*b", "lsd", None), ("(a+b)%10", "lsd", None),
+        ("1" + "0" * 900 + "*a", "lsd", 2701),
+    ],
+)  # fmt: skip
+def test_window_facts(text, direction, tokens):
+    assert window_needed(make_task(expr=text), direction) == tokens
 
 
 def test_machines_that_do_not_exist():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import ROOT, command, refused
+from tests.command import ROOT, called, command, refused
 
 BAD = [
     ("predict --task divide", "divide"),
@@ -44,6 +44,12 @@ BAD = [
     ("graph --format svgz", "svgz"),
     ("graph --format png", "--out"),
     ("graph --digits 0", "digits"),
+    ("graph --digits 500", "at most 100"),
+    ("graph --out missing/graph.dot --format dot", "cannot write missing/graph.dot"),
+    ("predict --expr=", "expression ''"),
+    ("predict --train 101 --lengths 3", "trained length 101"),
+    ("predict --base 1000000 --lengths 1-1000", "too long"),
+    ("predict --task mod-mul --modulus 9973 --lengths 1-1000", "ask for at most 30"),
     ("table --format xml", "xml"),
     ("table --tasks divide", "not allowed"),
     ("table --pe absolute,sideways", "sideways"),
@@ -55,7 +61,7 @@ BAD = [
 
 @pytest.mark.parametrize(("line", "part"), BAD)
 def test_bad_input(line: str, part: str, tmp_path: Path) -> None:
-    refused(command("theory", *line.split(" "), cwd=tmp_path), part)
+    refused(called("theory", *line.split(" "), cwd=tmp_path), part)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -80,33 +86,33 @@ def test_predict_is_quick_and_imports_nothing_heavy() -> None:
 
 
 def test_predict_names_what_differs_from_the_paper() -> None:
-    out = command("theory", "predict", "--pe", "relative").out
+    out = called("theory", "predict", "--pe", "relative").out
     assert out.splitlines()[1].startswith("upward: fails")
     assert "the paper says exact" in out
 
 
 def test_accuracy_json() -> None:
-    found = json.loads(command("theory", "accuracy", "--task", "mul", "--lengths", "4-6,100", "--json").out)
+    found = json.loads(called("theory", "accuracy", "--task", "mul", "--lengths", "4-6,100", "--json").out)
     assert [Fraction(row["exact"]) for row in found["accuracy"]] == [1, Fraction(1, 55000), Fraction(1, 550000), Fraction(2, 11 * 10**99)]
 
 
 def test_graph_in_every_format(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    assert command("theory", "graph", "--digits", "2").out.startswith(("graph", "flowchart"))
-    assert command("theory", "graph", "--digits", "2", "--format", "dot").out.startswith("digraph")
-    assert json.loads(command("theory", "graph", "--digits", "2", "--format", "json").out)["nodes"]
-    assert command("theory", "graph", "--digits", "2", "--format", "png", "--out", "add.png", cwd=tmp_path).code == 0
+    assert called("theory", "graph", "--digits", "2").out.startswith(("graph", "flowchart"))
+    assert called("theory", "graph", "--digits", "2", "--format", "dot").out.startswith("digraph")
+    assert json.loads(called("theory", "graph", "--digits", "2", "--format", "json").out)["nodes"]
+    assert called("theory", "graph", "--digits", "2", "--format", "png", "--out", "add.png", cwd=tmp_path).code == 0
     assert (tmp_path / "add.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(("form", "first"), [("text", "task "), ("markdown", "| task"), ("csv", "task,"), ("json", "[")])
 def test_table_and_advise(form: str, first: str) -> None:
     for name in ("table", "advise"):
-        assert command("theory", name, "--format", form).out.startswith(first)
+        assert called("theory", name, "--format", form).out.startswith(first)
 
 
 def test_advise_puts_what_works_first() -> None:
-    first = json.loads(command("theory", "advise", "--expr", "3*a + b", "--json").out)[0]
+    first = json.loads(called("theory", "advise", "--expr", "3*a + b", "--json").out)[0]
     assert (first["encoding"], first["layout"], first["upward"]) == ("window 8", "interleaved", "exact")
 
 
@@ -115,6 +121,12 @@ def test_advise_puts_what_works_first() -> None:
     [
         "predict --base 1000000",
         "predict --lengths 1-1000",
+        "predict --train 1-100 --lengths 1-200",
+        "predict --base 1000000 --task mul --lengths 1-300",
+        "accuracy --expr digitsum(a)%300 --base 100000 --lengths 100",
+        "predict --expr 19000*a+78*b --pe window --window 4",
+        "predict --expr a" + "%2" * 49,
+        "graph --task mod-add --modulus 101 --digits 100",
         "predict --expr a*b%" + "7" * 30,
         "predict --expr (a+b)%" + "7" * 500,
         "accuracy --task mod-mul --modulus 2003 --lengths 5,1000",

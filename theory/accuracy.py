@@ -64,6 +64,16 @@ def truncation_accuracy(task: Task, trained: int, length: int, domain: str) -> F
     return total
 
 
+def work(task: Task) -> int:
+    """Work of one exact accuracy beyond the trained length, in units of about 60 microseconds; 0 for formulas, and where none counts it."""
+    terms, p = polynomial(task.inner), task.modulus
+    if terms is not None and (p is None or affine(task.inner) is not None):
+        return 0
+    if p is not None and terms is not None and terms.keys() <= {(1, 1), (0, 0)}:
+        return min(p, MAX_PRODUCT_MODULUS)
+    return 0 if _period(task.expression) is None else MAX_PRODUCT_MODULUS
+
+
 def box_agreements(task: Task, trained: int, a: Range, b: Range) -> int | None:
     """Number of pairs in [a_low, a_high) x [b_low, b_high) where f^ = f; None as in `truncation_accuracy`."""
     base_power = task.base**trained

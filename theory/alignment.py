@@ -45,6 +45,11 @@ class Positions:
                 return (query - position,)
 
 
+def _different(layout: Layout, lengths: Iterable[int]) -> list[int]:
+    """Lengths that stand for all: in a layout of fixed width one is enough, and the longest shows most digits."""
+    return sorted(set(lengths))[-1:] if layout.fixed else sorted(set(lengths))
+
+
 def positions(layout: Layout, task: Task, length: int) -> Positions:
     widths = layout.widths(task, length)
     return Positions({slot: i for i, slot in enumerate(layout.slots(widths))}, widths.c)
@@ -67,7 +72,7 @@ def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterabl
         return Lift(False, "without position encoding all roles have the same code, so they cannot be told apart")
     found: dict[tuple[str, int], tuple[Code, int, int]] = {}
     ahead = -1 if layout.result_direction == "lsd" else 1
-    for length in sorted(set(lengths)):
+    for length in _different(layout, lengths):
         places = positions(layout, task, length)
         for i in range(places.results):
             for kind, step in ROLES:
@@ -104,7 +109,7 @@ class Support:
 def training_support(encoding: Encoding, layout: Layout, task: Task, training: Training) -> Support:
     """Codes of operand digits in the training lines, over every (c_i, operand digit) pair."""
     seen: dict[Code, str] = {}
-    for length in training.lengths:
+    for length in _different(layout, training.lengths):
         places = positions(layout, task, length)
         for i in range(places.results):
             for slot in places.place:
@@ -129,7 +134,7 @@ def digit_codes(encoding: Encoding, layout: Layout, task: Task, length: int, pla
 def keeps_codes(encoding: Encoding, layout: Layout, task: Task, training: Training, length: int, places: range) -> bool:
     """Whether each digit at `places` has, for each result digit that training asks for, a code that it had in training."""
     trained: dict[Pair, set[Code]] = {}
-    for n in training.lengths:
+    for n in _different(layout, training.lengths):
         for pair, code in digit_codes(encoding, layout, task, n, places).items():
             trained.setdefault(pair, set()).add(code)
     longer = digit_codes(encoding, layout, task, length, places)

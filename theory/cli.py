@@ -13,6 +13,7 @@ from theory.errors import InputError
 
 if TYPE_CHECKING:
     from theory.predict import Prediction
+    from theory.tasks import Task
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -49,6 +50,13 @@ def main() -> None:
     run(app)
 
 
+def _task(task: str | None, expr: str | None, modulus: int | None, base: int) -> Task:
+    """The task asked for; addition where nothing is said."""
+    from theory.tasks import make_task
+
+    return make_task("add" if task is None and expr is None else task, expr, base, modulus)
+
+
 def _predict(
     task: str | None, expr: str | None, modulus: int | None, base: int, pe: str, window: int | None, layers: int, layout: str | None,
     direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str,
@@ -57,17 +65,14 @@ def _predict(
     from theory.encodings import DEFAULT_LAYOUT, make_encoding
     from theory.layouts import make_layout
     from theory.predict import predict
-    from theory.tasks import make_task
 
-    if task and expr:
-        raise InputError("give either --task or --expr, not both")
     encoding, asked = make_encoding(pe, window, layers), parse_lengths(lengths)
     training = make_training(train_domain, train)
     make_training(domain, asked)
     placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), width or max(*asked, *training.lengths), direction)
     if width is not None and width < max(*asked, *training.lengths):
         raise InputError(f"width {width} is below the longest operand ({max(*asked, *training.lengths)} digits): use a larger --width")
-    return predict(make_task(None if expr else task or "add", expr, base, modulus), encoding, placed, training, asked, domain)
+    return predict(_task(task, expr, modulus, base), encoding, placed, training, asked, domain)
 
 
 @app.command("predict")
@@ -127,20 +132,20 @@ def graph(
     from pathlib import Path
 
     from theory.graph import dependency_graph, draw_png, to_dot, to_json, to_mermaid
-    from theory.tasks import make_task
 
     writers = {"mermaid": to_mermaid, "dot": to_dot, "json": to_json}
-    if task and expr:
-        raise InputError("give either --task or --expr, not both")
     if format not in (*writers, "png"):
         raise InputError(f"unknown format {format!r}: choose mermaid, dot, json or png")
     if format == "png" and out is None:
         raise InputError("--format png needs --out FILE")
-    found = dependency_graph(make_task(None if expr else task or "add", expr, base, modulus), digits)
+    found = dependency_graph(_task(task, expr, modulus, base), digits)
     if format == "png" and out is not None:
         draw_png(found, Path(out))
     elif out is not None:
-        Path(out).write_text(writers[format](found) + "\n")
+        try:
+            Path(out).write_text(writers[format](found) + "\n")
+        except OSError as error:
+            raise InputError(f"cannot write {out}: {error.strerror}") from None
     else:
         print(writers[format](found))
 
@@ -176,11 +181,8 @@ def advise(
     """Which encoding and layout suit a task: all of them, the most promising first."""
     from theory import matrix
     from theory.domains import make_training
-    from theory.tasks import make_task
 
-    if task and expr:
-        raise InputError("give either --task or --expr, not both")
-    found = matrix.advise(make_task(None if expr else task or "add", expr, base, modulus), make_training("either", train))
+    found = matrix.advise(_task(task, expr, modulus, base), make_training("either", train))
     print(matrix.write(found, _format(format, as_json)))
 
 

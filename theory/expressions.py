@@ -14,6 +14,7 @@ from typing import Any
 from theory.errors import InputError
 
 MAX_TEXT = 1000
+MAX_PARTS = 100
 MAX_CONSTANT = 10**1000
 
 
@@ -72,7 +73,10 @@ def parse(text: str, base: int = 10, constants: Mapping[str, int] | None = None)
     if len(text) > MAX_TEXT:
         raise InputError(f"expression of {len(text)} characters: at most {MAX_TEXT} are read")
     try:
-        return _Reader(text, base, constants or {}).convert(ast.parse(text.strip(), mode="eval").body)
+        found = _Reader(text, base, constants or {}).convert(ast.parse(text.strip(), mode="eval").body)
+        if (parts := sum(1 for _ in nodes(found))) > MAX_PARTS:
+            raise InputError(f"expression of {parts} operands and operations: at most {MAX_PARTS} are read")
+        return found
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, InputError):
             raise

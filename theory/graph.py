@@ -14,13 +14,15 @@ Constants are no nodes: the carry into column 0 and a carry that is always the s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.expressions import affine, evaluate, polynomial
+from theory.properties import short
 from theory.tasks import Task
 from theory.testsets import degrees, magnitude, period
 from theory.transducers import Transducer, affine_transducer
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
 LIMIT = 1_000_000  # operand pairs, residue pairs, residues or machine steps per column
+MAX_DIGITS = 100
+MAX_PNG_COLUMNS = 40
 COLOURS = {"a": "#4C78A8", "b": "#E8833A", "carry": "#8C8C99", "c": "#3F9B5B"}
 Node = tuple[str, int]
 Edge = tuple[Node, Node]
@@ -38,12 +42,14 @@ def dependency_graph(task: Task, digits: int) -> nx.DiGraph:
     """The graph for operands of up to `digits` digits; node attributes `kind` (a, b, carry or c) and `index`.
 
     Raises:
-        InputError: digits < 1, a result that may be negative, or a task that is too large to decide exactly.
+        InputError: digits < 1 or > 100, a result that may be negative, or a task that is too large to decide exactly.
     """
     import networkx as nx
 
     if digits < 1:
         raise InputError(f"digits {digits}: the graph needs at least 1 digit")
+    if digits > MAX_DIGITS:
+        raise InputError(f"digits {digits}: the graph has at most {MAX_DIGITS}")
     width = task.result_width(digits)
     machine = affine_transducer(task)
     if machine is not None:
@@ -64,16 +70,25 @@ def dependency_graph(task: Task, digits: int) -> nx.DiGraph:
 def _column_edges(machine: Transducer, digits: int, width: int) -> Iterator[Edge]:
     """Column i: c_i and carry_{i+1} from a_i, b_i and carry_i, tabulated over the carries that occur in the column."""
     if len(machine.reachable) * machine.base**2 > LIMIT:
-        raise InputError(f"{len(machine.reachable)} carries in base {machine.base} are too many for a graph: take smaller coefficients")
-    carries = {machine.start}
+        raise InputError(f"{len(machine.reachable)} carries in base {machine.base} are too many: take smaller coefficients or base")
+    known: dict[tuple[frozenset[int], int], tuple[list[tuple[str, str]], frozenset[int]]] = {}
+    carries = frozenset({machine.start})
     for i in range(width):
-        values = range(machine.base if i < digits else 1)
-        table = {(s, x, y): machine.step(s, x, y) for s in carries for x in values for y in values}
-        for place, kind in enumerate(("carry", "a", "b")):
-            for result, target in ((1, ("c", i)), (0, ("carry", i + 1))):
-                if (target[0] == "c" or i + 1 < width) and _acts(table, place, result):
-                    yield (kind, i), target
-        carries = {carry for carry, _ in table.values()}
+        column = carries, machine.base if i < digits else 1
+        if column not in known:
+            known[column] = _column(machine, *column)
+        edges, carries = known[column]
+        for source, target in edges:
+            if target == "c" or i + 1 < width:
+                yield (source, i), (target, i if target == "c" else i + 1)
+
+
+def _column(machine: Transducer, carries: frozenset[int], values: int) -> tuple[list[tuple[str, str]], frozenset[int]]:
+    """The edges of a column with these carries and digits below `values`, and the carries out of it."""
+    table = {(s, x, y): machine.step(s, x, y) for s in carries for x in range(values) for y in range(values)}
+    places, results = enumerate(("carry", "a", "b")), (("c", 1), ("carry", 0))
+    edges = [(source, target) for place, source in places for target, result in results if _acts(table, place, result)]
+    return edges, frozenset(carry for carry, _ in table.values())
 
 
 def _acts(table: dict[tuple[int, int, int], tuple[int, int]], place: int, result: int) -> bool:
@@ -99,27 +114,35 @@ def _digit_edges(task: Task, digits: int, width: int) -> Iterator[Edge]:
     """c_i from a_j iff c_i differs between digit j = 0 and another one, the other digits being the same."""
     for (kind, j), steps, tables in _tables(task, digits, width):
         for i, (table, rest) in enumerate(tables):
-            if any((table[(rest + step) % len(table)] != table[rest]).any() for step in steps):
+            if any(_moves(table, rest, step) for step in steps):
                 yield (kind, j), ("c", i)
 
 
-def _tables(task: Task, digits: int, width: int) -> Iterator[tuple[Node, list[int], list[tuple[Any, Any]]]]:
+def _moves(table: Any, rest: Any, step: int) -> bool:
+    """Whether the step changes an entry at some residue of the rest; most steps show it at the first few."""
+    return any((table[(part + step) % len(table)] != table[part]).any() for part in (rest[:64], rest))
+
+
+def _tables(task: Task, digits: int, width: int) -> Iterator[tuple[Node, set[int], list[tuple[Any, Any]]]]:
     """For each operand digit: the steps its values make, and per result digit its table over the residues and the residues of the rest."""
     import numpy as np
 
     expression, base, p, coefficients = task.expression, task.base, task.modulus, affine(task.inner)
     powers = [base**j for j in range(digits)]
-    if p is not None and coefficients is not None and p * base <= 10 * LIMIT:
+    if p is not None and coefficients is not None and p * max(min(base, p), digits * width) <= 100 * LIMIT:
         planes = [np.arange(p) // base**i % base for i in range(width)]
         weights = {(kind, j): slope * powers[j] % p for kind, slope in zip("ab", coefficients, strict=False) for j in range(digits)}
+        rests: dict[int, Any] = {}  # by the weight left out
         for node, weight in weights.items():
-            rest = _residues([other for key, other in weights.items() if key != node], base, p, coefficients[2])
-            yield node, [weight * x % p for x in range(1, base)], [(plane, rest) for plane in planes]
+            if weight not in rests:
+                rests[weight] = _residues([other for key, other in weights.items() if key != node], base, p, coefficients[2])
+            yield node, _steps(weight, base, p), [(plane, rests[weight]) for plane in planes]
         return
     full = base**digits
     sizes = [full if degree else min(full, d) for degree, d in zip(degrees(expression), period(expression), strict=True)]
     if sizes[0] * sizes[1] > LIMIT:
-        raise InputError(f"the graph of {task.text} needs {sizes[0]} x {sizes[1]} cases, at most {LIMIT} are enumerated: take fewer digits")
+        pairs = " x ".join(map(short, sizes))
+        raise InputError(f"the graph of {task.text} needs {pairs} cases, at most {LIMIT} are enumerated: take fewer digits")
     a, b = (np.arange(size).astype(np.int64 if magnitude(expression, max(sizes)) < 2**62 else object) for size in sizes)
     values = np.broadcast_to(evaluate(expression, a[:, None], b[None, :]), sizes)
     planes = [(values // base**i % base).astype(np.int64) for i in range(width)]
@@ -128,17 +151,25 @@ def _tables(task: Task, digits: int, width: int) -> Iterator[tuple[Node, list[in
         tables = [(plane if kind == "a" else plane.T)[:, columns] for plane in planes]
         for j, power in enumerate(powers):
             rest = _residues([weight for weight in powers if weight != power], base, size)
-            yield (kind, j), [power * x % size for x in range(1, base)], [(table, rest) for table in tables]
+            yield (kind, j), _steps(power, base, size), [(table, rest) for table in tables]
 
 
-def _residues(weights: Iterable[int], base: int, modulus: int, start: int = 0) -> Any:
+def _steps(weight: int, base: int, modulus: int) -> set[int]:
+    """The residues that a digit other than 0 adds."""
+    return {weight * x % modulus for x in range(1, min(base, modulus + 1))} - {0}
+
+
+def _residues(weights: Sequence[int], base: int, modulus: int, start: int = 0) -> Any:
     """The residues of start + the sum of weight * digit over all digits 0..base-1, ascending."""
     import numpy as np
 
     mask = np.zeros(modulus, dtype=bool)
     mask[start % modulus] = True
+    most = modulus // gcd(modulus, *weights)
     for weight in weights:
-        mask = np.logical_or.reduce([np.roll(mask, weight * x % modulus) for x in range(base)])
+        if np.count_nonzero(mask) == most:
+            break
+        mask = np.logical_or.reduce([mask, *(np.roll(mask, step) for step in _steps(weight, base, modulus))])
     return np.flatnonzero(mask)
 
 
@@ -184,7 +215,7 @@ def draw_png(graph: nx.DiGraph, path: str | Path) -> None:
     """Draw the graph into a PNG file; an edge has the colour of its source.
 
     Raises:
-        InputError: matplotlib is not installed, or the file cannot be written.
+        InputError: matplotlib is not installed, the graph is too wide, or the file cannot be written.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -192,7 +223,10 @@ def draw_png(graph: nx.DiGraph, path: str | Path) -> None:
     except ImportError:
         raise InputError("a PNG needs matplotlib: pip install 'arith-theory[plots]'") from None
     kinds = {data["kind"] for _, data in graph.nodes(data=True)}
-    row = max(1.6, 0.36 * (1 + max(data["index"] for _, data in graph.nodes(data=True))))
+    columns = 1 + max(data["index"] for _, data in graph.nodes(data=True))
+    if columns > MAX_PNG_COLUMNS:
+        raise InputError(f"a PNG of {columns} columns is too wide, at most {MAX_PNG_COLUMNS} are drawn: take fewer digits or --format dot")
+    row = max(1.6, 0.36 * columns)
     places = {node: _place(data["kind"], data["index"], row) for node, data in graph.nodes(data=True)}
     left, right = min(x for x, _ in places.values()) - 1.6, max(x for x, _ in places.values()) + 0.5
     figure = Figure(figsize=(right - left, 2 * row + 1), dpi=160)

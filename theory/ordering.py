@@ -16,13 +16,14 @@ As in theory.accuracy, a = A*M + x and b = C*M + y with A, x, C, y in independen
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from functools import lru_cache
+from itertools import accumulate, product
 
 from theory.counting import Range, common, pieces, size
 from theory.expressions import Binary, Call, Const, Expression, Var
 
 ZERO: Range = (0, 1)
-MAX_DIGIT_SUM = 1000  # largest p of digitsum(a) % p that is counted
+MAX_DIGIT_SUM = 300  # largest p of digitsum(a) % p that is counted
 
 
 def difference_points(r: Range, s: Range, d: int) -> int:
@@ -48,7 +49,7 @@ def order_agreements(expression: Expression, base: int, base_power: int, a: Rang
         case Call("digitsum" | "reverse", (Var(name),), digits) if digits == base:
             return _single(name, a, b, base_power, lambda high: size(common(high, ZERO)))
         case Binary("%", Call("digitsum", (Var(name),), digits), Const(p)) if digits == base and p <= MAX_DIGIT_SUM:
-            return _single(name, a, b, base_power, DigitSums(base, p).zero)
+            return _single(name, a, b, base_power, _digit_sums(base, p).zero)
         case Binary("//", Var(name), Const(q)):
             own, other = (a, b) if name == "a" else (b, a)
             return size(common(own, (0, max(q, base_power)))) * size(other)
@@ -90,27 +91,38 @@ def _ordered(name: str, A: Range, x: Range, C: Range, y: Range) -> int:
             return same * pairs + (below + above) * (pairs - equal)
 
 
+@lru_cache(1)
+def _digit_sums(base: int, p: int) -> DigitSums:
+    return DigitSums(base, p)
+
+
 class DigitSums:
     """How many numbers below a bound have a digit sum divisible by p, digit by digit."""
 
     def __init__(self, base: int, p: int) -> None:
         self.base, self.p = base, p
-        self.words = [[1] + [0] * (p - 1)]  # words[k][r]: words of k digits whose sum is r mod p
+        # sums[k][i]: words of k digits whose sum is 0, 1, .. or i-1 mod p, counted cyclically for i <= 2p
+        self.sums = [list(accumulate([1, *[0] * (p - 1)] * 2, initial=0))]
 
     def zero(self, r: Range) -> int:
         """Numbers in r with a digit sum divisible by p."""
         return self._below(r[1]) - self._below(r[0]) if size(r) else 0
+
+    def _words(self, k: int, first: int, r: int) -> int:
+        """Words of k digits after one digit 0..first-1, whose sum is r mod p."""
+        rounds, rest = divmod(first, self.p)
+        sums, last = self.sums[k], self.p + r % self.p + 1
+        return rounds * sums[self.p] + sums[last] - sums[last - rest]
 
     def _below(self, bound: int) -> int:
         digits = []
         while bound:
             bound, digit = divmod(bound, self.base)
             digits.append(digit)
-        while len(self.words) < len(digits):
-            last = self.words[-1]
-            self.words.append([sum(last[(r - d) % self.p] for d in range(self.base)) for r in range(self.p)])
+        for k in range(len(self.sums) - 1, len(digits) - 1):
+            self.sums.append(list(accumulate([self._words(k, self.base, r) for r in range(self.p)] * 2, initial=0)))
         total = seen = 0
         for place in range(len(digits))[::-1]:
-            total += sum(self.words[place][-(seen + d) % self.p] for d in range(digits[place]))
+            total += self._words(place, digits[place], -seen)
             seen += digits[place]
         return total

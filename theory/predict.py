@@ -5,24 +5,31 @@ Everything said of a network is a hypothesis about learners; `status` and `assum
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import log2
 
-from theory.accuracy import truncation_accuracy
+from theory.accuracy import truncation_accuracy, work
+from theory.causality import causality
 from theory.domains import Training
 from theory.encodings import Encoding
 from theory.errors import InputError
 from theory.expressions import to_text
 from theory.layouts import Layout
+from theory.majority import majority_of
 from theory.paper import Outcome, PaperStatement, paper_statement
-from theory.properties import Property, base_compatibility, identifiability, low_support, translation_invariance
-from theory.rules import Rule, decide, downward
+from theory.properties import Property, base_compatibility, identifiability, low_support, short, translation_invariance
+from theory.rules import Rule, decide, downward, in_distribution
 from theory.tasks import Task
+
+MAX_BITS = 14_000  # of B^(2m+1), which accuracies at length m are written in; Python writes 4300 decimal digits
+MAX_TRAINED = 100
+MAX_WORK = 300_000  # about 20 s
 
 
 @dataclass(frozen=True)
 class LengthAccuracy:
-    """Exact accuracy of the predicted function at one test length; null where no function is predicted."""
+    """Exact accuracy of the predicted function at one test length; null where no function is predicted, or none counts it."""
 
     length: int
     region: str
@@ -54,21 +61,30 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     """Apply the decision order and count.
 
     Raises:
-        InputError: the layout's width is below the longest operand, or the result may be negative.
+        InputError: the layout's width is below the longest operand, the result may be negative, or too much is asked.
     """
     longest = max(*lengths, *training.lengths)
+    _check_size(task, training, longest)
     if layout.fixed and layout.width < longest:
         raise InputError(f"width {layout.width} is below the longest operand ({longest} digits): use --width {longest}")
     task.result_width(longest)
     invariance, compatibility, support = translation_invariance(task), base_compatibility(task), low_support(task)
     applied = decide(task, encoding, layout, training, invariance, support)
     rule, upward = applied.rule, applied.rule.outcome
+    asked = sum(training.region(length) == "upward" for length in lengths)
+    if upward == "truncation" and asked * work(task) > MAX_WORK:
+        raise InputError(f"{asked} exact accuracies of {task.text} would take minutes: ask for at most {MAX_WORK // work(task)} lengths")
+    everywhere = rule.everywhere and not _harmless(task, layout, training)
     regions = {training.region(length) for length in lengths}
     outcome = Outcome(
-        in_distribution=(upward if rule.everywhere else "exact") if "id" in regions else None,
-        downward=(upward if rule.everywhere else downward(task, training, support)) if "downward" in regions else None,
+        in_distribution=(upward if everywhere else in_distribution(task, encoding, layout, training)) if "id" in regions else None,
+        downward=(upward if everywhere else downward(task, encoding, layout, training, support)) if "downward" in regions else None,
         upward=upward if "upward" in regions else None,
     )
+    if applied.name in ("window too small", "window far too small"):
+        accuracy = _majority(task, encoding, layout, training, lengths, domain)
+    else:
+        accuracy = tuple(_count(task, training, outcome, length, domain) for length in lengths)
     statement = paper_statement(task, encoding, training)
     return Prediction(
         task=task,
@@ -81,12 +97,26 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         low_support=support,
         outcome=outcome,
         learned_function={"exact": task.text, "truncation": to_text(task.truncated(training.longest))}.get(upward),
-        accuracy=tuple(_count(task, training, outcome, length, domain) for length in lengths),
+        accuracy=accuracy,
         paper=statement,
         rule_name=applied.name,
         rule=rule,
         reasons=(*applied.reasons, *_remarks(task, encoding, layout, training, outcome, statement)),
     )
+
+
+def _check_size(task: Task, training: Training, longest: int) -> None:
+    if (2 * longest + 1) * log2(task.base) > MAX_BITS:
+        raise InputError(f"numbers of {longest} digits in base {short(task.base)} are too long: take smaller lengths or a smaller base")
+    if training.longest > MAX_TRAINED:
+        raise InputError(f"trained length {training.longest}: predictions are made for up to {MAX_TRAINED} trained digits")
+
+
+def _harmless(task: Task, layout: Layout, training: Training) -> bool:
+    """Whether the modulus never acts on trained operands and the layout is causal for what is left."""
+    if identifiability(task, training.longest).value is not False:
+        return False
+    return causality(task, layout).value is False and causality(replace(task, expression=task.inner), layout).value is True
 
 
 def _count(task: Task, training: Training, outcome: Outcome, length: int, domain: str) -> LengthAccuracy:
@@ -98,20 +128,32 @@ def _count(task: Task, training: Training, outcome: Outcome, length: int, domain
     return LengthAccuracy(length, region, exact)
 
 
+def _majority(
+    task: Task, encoding: Encoding, layout: Layout, training: Training, lengths: tuple[int, ...], domain: str
+) -> tuple[LengthAccuracy, ...]:
+    """What the most frequent answer per visible context is worth, where that is quickly counted."""
+    found = majority_of(task, encoding, layout, training)
+    return tuple(LengthAccuracy(n, training.region(n), None if found is None else found.accuracy(domain, n)) for n in lengths)
+
+
 def _remarks(
     task: Task, encoding: Encoding, layout: Layout, training: Training, outcome: Outcome, statement: PaperStatement
 ) -> tuple[str, ...]:
     """Where ours differs from the paper, why; and whether training can show the modulus at all."""
-    said, wraps = statement.outcome.upward, identifiability(task, training.longest)
+    wraps = identifiability(task, training.longest)
     reasons = []
-    if outcome.upward and said and outcome.upward != said:
-        reasons.append(f"the paper says {said}: {_difference(encoding, layout)}")
+    for region, where in (("id", " on the trained lengths"), ("downward", " on shorter operands"), ("upward", "")):
+        ours, said = outcome.of(region), statement.outcome.of(region)
+        if ours and said and ours != said:
+            reasons.append(f"the paper says {said}{where}: {_difference(encoding, layout, ours)}")
     if wraps.value is False:
         reasons.append(wraps.certificate)
     return tuple(reasons)
 
 
-def _difference(encoding: Encoding, layout: Layout) -> str:
+def _difference(encoding: Encoding, layout: Layout, ours: str) -> str:
+    if ours == "exact":
+        return "but training shows every digit that the result needs with all its values"
     if encoding.family == "relative":
         return f"it takes relative positions to show the digit roles; in the {layout.name} layout, unbounded attention sees other marks too"
     return f"it does not consider the {layout.name} layout"

@@ -213,8 +213,9 @@ def identifiability(task: Task, longest: int) -> Property:
     top = task.base**longest - 1
     largest = evaluate(task.inner, top, top)
     if largest >= task.modulus:
-        return Property(True, f"the pair ({top}, {top}) reaches {largest} >= {task.modulus} before the modulus is taken")
-    return Property(False, f"no pair of up to {longest} digits exceeds {largest} < {task.modulus}: the modulus never acts")
+        pair = f"({short(top)}, {short(top)})"
+        return Property(True, f"the pair {pair} reaches {short(largest)} >= {short(task.modulus)} before the modulus is taken")
+    return Property(False, f"no pair of up to {longest} digits exceeds {short(largest)} < {short(task.modulus)}: the modulus never acts")
 
 
 def may_be_negative(expression: Expression) -> bool:

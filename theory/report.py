@@ -60,7 +60,7 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
 
 
 def accuracy_json(found: Prediction) -> list[dict[str, Any]]:
-    """One row per test length; `exact` is a fraction as text, null where no function is predicted."""
+    """One row per test length; `exact` is a fraction as text, null where no function is predicted or no method counts it."""
     return [
         {
             "length": row.length,
@@ -100,13 +100,13 @@ def prediction_text(found: Prediction) -> str:
 
 def accuracy_text(found: Prediction) -> str:
     """The table of lengths."""
-    rows = [("length", "region", "accuracy", "exactly"), *map(_row, found.accuracy)]
+    rows = [("length", "region", "accuracy", "exactly"), *(_row(row, found.outcome.of(row.region)) for row in found.accuracy)]
     return "\n".join(columns(rows))
 
 
-def _row(row: LengthAccuracy) -> tuple[str, ...]:
+def _row(row: LengthAccuracy, outcome: str | None) -> tuple[str, ...]:
     if row.exact is None:
-        return str(row.length), row.region, "-", "no function predicted"
+        return str(row.length), row.region, "-", "no method counts it" if outcome == "truncation" else "no function predicted"
     return str(row.length), row.region, percent(row.exact), _fraction(row.exact)
 
 

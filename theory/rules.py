@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from theory.alignment import digit_codes, keeps_codes, shift_lifts, training_support
 from theory.causality import causality
 from theory.domains import Training
 from theory.encodings import Encoding
+from theory.expressions import affine
 from theory.layouts import Layout
+from theory.majority import majority_of
 from theory.properties import Property, translation_by_direction
 from theory.tasks import Task
-from theory.transducers import affine_transducer, quotient_transducer
+from theory.transducers import window_needed
 
 ASSUMPTIONS = {
     "A1": "when a shift-equivariant rule fits the training data, the learner takes it",
@@ -22,6 +25,7 @@ ASSUMPTIONS = {
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
 DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or more at n+1"
+FAILING = Fraction(5, 100)
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ RULES: dict[str, Rule] = {
     "not causal": Rule("fails", "proven", (), "nothing: two inputs with the same visible tokens need different digits", everywhere=True),
     "window undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "window without a rule": Rule("fails", "hypothesis", (), FAILED),
+    "window far too small": Rule("fails", "hypothesis", ("A1",), FAILED, everywhere=True),
     "window too small": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
-    "window holds the rule": Rule("exact", "conditional", ("A1",), EXACT),
+    "window holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
     "zero tail": Rule("fails", "hypothesis", (), FAILED),
@@ -83,7 +88,7 @@ def _applicable(
     if causal.value is False:
         yield Applied("not causal", (f"the layout is not causal for the task: {causal.certificate}", "no network of any size can be exact"))
     if family == "window":
-        yield _window(task, encoding, layout, support)
+        yield _window(task, encoding, layout, training, support)
     if family == "none":
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
@@ -96,14 +101,19 @@ def _applicable(
         if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
             why = f"the result depends on the low {support.digits} digits of each operand only"
             yield Applied("low digits suffice", (why, "training shows all of these digits at the codes they have in longer inputs"))
+    if layout.fixed and layout.width == n:
+        yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
     local = translation_by_direction(task)[layout.result_direction]
     lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
-    tail = layout.fixed and family == "relative" and layout.width > n
-    if local.value and lift.value:
-        shared = (f"the task is translation invariant: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
+    tail = layout.fixed and family == "relative"
+    if lift.value and (local.value or _starts_apart(task, layout, local)):
+        task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
+        shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
         if tail:
             marks = "but training shows a zero tail above the trained digits; unbounded attention can use it and the separators as marks"
             yield Applied("zero tail", (*shared, marks))
+        if not local.value:
+            yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
         yield Applied("shift lifts", (*shared, "but attention to ever more far tokens dilutes the local rule"))
     why = lift.certificate if not lift.value else "no finite digit-serial rule exists"
     if unseen:
@@ -120,7 +130,12 @@ def _applicable(
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
 
 
-def _window(task: Task, encoding: Encoding, layout: Layout, support: Property) -> Applied:
+def _starts_apart(task: Task, layout: Layout, local: Property) -> bool:
+    """Whether a carry machine computes the task from a start that never recurs: a finite rule all the same."""
+    return local.value is False and layout.result_direction == "lsd" and affine(task.expression) is not None
+
+
+def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
     """Hard windows: the receptive field must hold the I/O memory of a finite local rule."""
     assert encoding.receptive_field is not None
     sees = encoding.receptive_field - 1
@@ -128,25 +143,40 @@ def _window(task: Task, encoding: Encoding, layout: Layout, support: Property) -
         why = f"a window of {sees} tokens covers no fixed number of digit groups in the {layout.name} layout; no rule decides this"
         return Applied("window undecided", (why,))
     local = translation_by_direction(task)[layout.result_direction]
-    if local.value is False and not support.value:
+    if local.value is False and not support.value and not _starts_apart(task, layout, local):
         return Applied("window without a rule", (f"a bounded window cannot hold the state the task needs: {local.certificate}",))
     if not local.value:
         return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
-    machine = affine_transducer(task) if layout.result_direction == "lsd" else quotient_transducer(task)
-    memory = None if machine is None else machine.memory
-    if memory is None:
+    need = window_needed(task, layout.result_direction)
+    if need is None:
         return Applied("window undecided", ("the I/O memory of the task is not decided, so neither is the window it needs",))
-    need = 3 * memory + 1
-    fact = f"I/O memory {memory}: that many digit groups fix the state, which takes {need} tokens before the query; {sees} are seen"
+    fact = f"I/O memory: the last {need} tokens before the query fix the next digit, and no fewer do; {sees} are seen"
     if sees < need:
-        return Applied("window too small", (fact, "the majority answer per visible context is wrong now and then, at each digit"))
+        counted = majority_of(task, encoding, layout, training)
+        share = None if counted is None else counted.accuracy(training.domain, training.longest + 1)
+        name = "window far too small" if share is not None and share < FAILING else "window too small"
+        return Applied(name, (fact, "the majority answer per visible context is wrong now and then, at each digit"))
     invariant = f"the task is translation invariant: {local.certificate}"
     return Applied("window holds the rule", (invariant, fact, "each answer is a function of a bounded context, at every length alike"))
 
 
-def downward(task: Task, training: Training, support: Property) -> str:
-    """Outcome on shorter operands: exact iff every needed (place, digit) cell occurs in training; D_abn never shows a 0 on top."""
+def in_distribution(task: Task, encoding: Encoding, layout: Layout, training: Training) -> str:
+    """Outcome on the trained lengths: exact, unless a window leaves some tokens of a line out of sight."""
+    tokens = len(layout.slots(layout.widths(task, training.longest)))
+    return "exact" if encoding.receptive_field is None or encoding.receptive_field >= tokens - 1 else "undetermined"
+
+
+def downward(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> str:
+    """Outcome on shorter operands: exact iff every needed (code, digit) cell occurs in training, for the digits it occurs for.
+
+    Without positions roles share one code, and in the unpadded layouts a shorter line moves all digits to other codes (abacus apart).
+    Elsewhere the places keep their codes, and D_abn never shows a 0 on top.
+    """
     n = training.longest
+    if encoding.family == "none" or (layout.unpadded and encoding.family != "abacus"):
+        return "undetermined"
+    if (trained := in_distribution(task, encoding, layout, training)) != "exact":
+        return trained
     if training.domain != "both" or n == 1:
         return "exact"
     needed = support.digits if support.value and support.digits is not None else n

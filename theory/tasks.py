@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theory.errors import InputError
-from theory.expressions import Binary, Const, Expression, bounds, evaluate, parse, to_text, truncate
+from theory.expressions import MAX_CONSTANT, Binary, Const, Expression, bounds, evaluate, parse, to_text, truncate
 
 #: name -> (expression, description); p is the modulus that --modulus gives
 CATALOGUE: dict[str, tuple[str, str]] = {
@@ -108,6 +108,8 @@ def make_task(name: str | None = None, expr: str | None = None, base: int = 10, 
     """
     if base < 2:
         raise InputError(f"base {base}: the base must be at least 2")
+    if max(base, modulus or 0) > MAX_CONSTANT:
+        raise InputError("a base or modulus of more than 1000 digits: write a smaller one")
     if (name is None) == (expr is None):
         raise InputError("give either --task or --expr, not both and not neither")
     if modulus is not None and modulus < 2:

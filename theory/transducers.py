@@ -123,6 +123,31 @@ def affine_transducer(task: Task) -> Transducer | None:
     return Transducer(base, gamma, step)
 
 
+def window_needed(task: Task, direction: str) -> int | None:
+    """The least number of tokens before the query of c_i that fix it in the interleaved layout; None for other tasks and directions.
+
+    Back from the query b_i stand a_i and then c, b, a of one group after the other. Carries that differ by h behave alike over a whole
+    group iff B divides h, and differ by h / B after it. So q whole groups in sight leave c_i open iff B^q <= h for the largest h before
+    them, which is the largest carry itself; with c and b of one group more but not its a, it is (alpha*B + beta - 1) // B. The remainders
+    of a // q, read from the other end, follow the same law with alpha = q (b // q: beta = q).
+    """
+    match task.expression:
+        case Binary("//", Var(name), Const(q)) if direction == "msd":
+            coefficients: tuple[int, int, int] | None = (q, 0, 0) if name == "a" else (0, q, 0)
+        case expression:
+            coefficients = affine(expression) if direction == "lsd" else None
+    if coefficients is None or min(coefficients) < 0:
+        return None
+    alpha, beta, gamma = coefficients
+    top, without_a = max(alpha + beta - 1, 0), (alpha * task.base + beta - 1) // task.base
+    if gamma > top:  # the start is a carry of its own
+        return None
+    tokens = 1
+    while task.base ** ((tokens - 1) // 3) <= (without_a if tokens % 3 == 0 else top):
+        tokens += 1
+    return tokens
+
+
 def quotient_transducer(task: Task) -> Transducer | None:
     """The remainder machine of a//q or b//q, most significant digit first; None for other tasks and where it is too large to build."""
     match task.expression:

@@ -1,7 +1,7 @@
 """The claims file: what each claim says, what it predicts, and what would decide it.
 
-A claim rests on one of four kinds of evidence: a live proof (`check`), trained networks of this project (`runs`),
-a row of a published table (`table`), or nothing yet (`pending`, with the reason).
+A claim rests on one of five kinds of evidence: a live proof (`check`), trained networks of this project by counts (`runs`) or by proof
+for all lengths (`certificates`), a row of a published table (`table`), or nothing yet (`pending`, with the reason).
 """
 
 from __future__ import annotations
@@ -153,6 +153,13 @@ class RunsEvidence(Model):
     _check = field_validator("lengths")(_lengths)
 
 
+class CertificateEvidence(Model):
+    """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights."""
+
+    certificates: Runs
+    outcome: Literal["certified", "refuted"]
+
+
 class Table(Model):
     """One row of a published table: percentages at test lengths, and the setting they were measured in."""
 
@@ -186,7 +193,13 @@ class PendingEvidence(Model):
     pending: Text
 
 
-_KINDS: dict[str, type[Model]] = {"check": CheckEvidence, "runs": RunsEvidence, "table": TableEvidence, "pending": PendingEvidence}
+_KINDS: dict[str, type[Model]] = {
+    "check": CheckEvidence,
+    "runs": RunsEvidence,
+    "certificates": CertificateEvidence,
+    "table": TableEvidence,
+    "pending": PendingEvidence,
+}
 
 
 def _evidence_kind(value: Any) -> str:
@@ -200,16 +213,17 @@ def _evidence_kind(value: Any) -> str:
 Evidence = Annotated[
     Annotated[CheckEvidence, Tag("check")]
     | Annotated[RunsEvidence, Tag("runs")]
+    | Annotated[CertificateEvidence, Tag("certificates")]
     | Annotated[TableEvidence, Tag("table")]
     | Annotated[PendingEvidence, Tag("pending")],
     Discriminator(
-        _evidence_kind, custom_error_type="evidence", custom_error_message="evidence needs one of the keys check, runs, table, pending"
+        _evidence_kind, custom_error_type="evidence", custom_error_message=f"evidence needs one of the keys {', '.join(_KINDS)}"
     ),
 ]
 
 #: rule -> (kinds of evidence it goes with, the fields it needs, beside those of the evidence)
 _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "proof": (("check", "pending"), ()),
+    "proof": (("check", "certificates", "pending"), ()),
     "at_least": (("runs", "table", "pending"), ("alpha", "threshold", "min_examples")),
     "at_most": (("runs", "table", "pending"), ("alpha", "threshold", "min_examples")),
     "equals": (("runs", "table", "pending"), ("alpha", "expected", "margin", "min_examples")),
@@ -247,7 +261,7 @@ class Claim(Model):
         kinds, needed = _RULES[rule]
         if kind not in kinds:
             raise ValueError(f"rule {rule} goes with {' or '.join(kinds)} evidence, not with {kind}")
-        if kind == "runs":
+        if kind in ("runs", "certificates"):
             needed = (*needed, "min_seeds")
         allowed = {*needed, "rule", *(["id_at_least"] if kind == "runs" else []), *(["min_seeds"] if kind == "pending" else [])}
         if missing := [name for name in needed if getattr(self.decision, name) is None]:

@@ -87,6 +87,31 @@ def show_claim(
     print_claim(make_console(), claim)
 
 
+@app.command("certify")
+def certify_network(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Digest of a run, or its first characters.")] = None,
+    results: ResultsOption = None,
+    check: Annotated[Path | None, typer.Option("--check", help="Prove this certificate again instead of writing one.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Contexts to enumerate at most.")] = 20_000_000,
+    json: JsonOption = False,
+) -> None:
+    """Prove a windowed network right at every length, or find an input that it gets wrong."""
+    from json import dumps
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from verify.certificates import certificate_json, certificate_text, command
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("contexts", total=None)
+        found, path = command(run, results, check, limit, lambda done, total: bar.update(task, completed=done, total=total))
+    said = f"{path}: {'confirmed' if check else 'written'}"
+    typer.echo(dumps({**certificate_json(found), "file": str(path)}, indent=1) if json else f"{certificate_text(found)}\n{said}")
+    raise typer.Exit(0 if found.verdict == "certified" else 1)
+
+
 def _known(loaded: Loaded, ids: list[str]) -> None:
     known = {claim.id for claim in loaded.claims}
     if unknown := [name for name in ids if name not in known]:

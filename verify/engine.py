@@ -7,6 +7,7 @@ fresh counts contradict the committed ones, the verdict is `error`: neither can 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from verify import evidence as ev
+from verify.certificates import Outcome, outcomes
 from verify.checks import run_check
-from verify.claims import CheckEvidence, Claim, PendingEvidence, RunsEvidence, TableEvidence, resolve_lengths
+from verify.claims import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, RunsEvidence, TableEvidence, resolve_lengths
 from verify.reevaluate import Fresh, Job, evaluate_jobs
 from verify.statistics import (
     ERROR,
     INCONCLUSIVE,
+    REFUTED,
     SUPPORTED,
     UNTESTED,
     Cell,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 CONTRADICTION = 1e-6
 
 Reevaluate = Callable[[Sequence[Job]], Iterable[Fresh]]
+Certify = Callable[[Sequence["Run"]], Iterable[Outcome]]
 Progress = Callable[[str, int, int], None]
 
 
@@ -78,6 +82,7 @@ def run_claims(
     seed: int,
     reevaluate: Reevaluate = evaluate_jobs,
     progress: Progress = lambda what, done, total: None,
+    certify: Certify = outcomes,
 ) -> list[Verdict]:
     """Decide the chosen claims, in the order of the file.
 
@@ -89,6 +94,7 @@ def run_claims(
         seed: Seed of the fresh inputs.
         reevaluate: Evaluates jobs, in any order.
         progress: Told what is being done, and how much of it is done.
+        certify: Decides of each network whether it is right at every length.
     """
     asked = [claim for claim in claims if claim.id in set(chosen)]
     families = {claim.family for claim in asked}
@@ -105,6 +111,8 @@ def run_claims(
         progress("checks", index, len(asked))
         if claim.id in bases:
             verdicts.append(_conclude(claim, decisions[claim.id], bases[claim.id], fresh))
+        elif isinstance(claim.evidence, CertificateEvidence):
+            verdicts.append(_certify_group(claim, claim.evidence, runs, certify, progress))
         else:
             verdicts.append(_run_symbolic(claim))
     return verdicts
@@ -129,6 +137,39 @@ def _run_symbolic(claim: Claim) -> Verdict:
     except Exception as error:  # a crash is a verdict about our checker, never about the claim
         return _verdict(claim, ERROR, _describe(error), facts)
     return _verdict(claim, result.verdict, result.detail, {**facts, "examined": result.examined})
+
+
+def _certify_group(
+    claim: Claim, evidence: CertificateEvidence, runs: Sequence[Run], certify: Certify, progress: Progress
+) -> Verdict:
+    """A claim that every network of a group is right at every length, or that none is: a proof for each, nothing about other seeds."""
+    group, wanted = evidence.certificates.group, evidence.outcome
+    found: list[Outcome] = []
+    try:
+        networks = ev.of_group(runs, group)
+        for one in certify(networks):
+            found.append(one)
+            progress("networks certified", len(found), len(networks))
+    except Exception as error:  # as above: our checker's, not the claim's
+        return _verdict(claim, ERROR, _describe(error), {})
+    facts = {"networks": [asdict(one) for one in found]}
+    if not found:
+        return _verdict(claim, UNTESTED, f"no run of group {group} yet", facts)
+    other = sorted((one for one in found if one.verdict != wanted), key=lambda one: (one.verdict != "error", one.verdict == "undecided"))
+    if other:
+        verdict = {"error": ERROR, "undecided": INCONCLUSIVE}.get(other[0].verdict, REFUTED)
+        first = f"network {other[0].digest} (seed {other[0].seed}): {other[0].shown}"
+        return _verdict(claim, verdict, f"{len(found) - len(other)} of {len(found)} networks {wanted}; {first}", facts)
+    if len(found) < (claim.decision.min_seeds or 1):
+        return _verdict(claim, INCONCLUSIVE, f"{len(found)} networks {wanted}, {claim.decision.min_seeds} needed", facts)
+    return _verdict(claim, SUPPORTED, f"{len(found)} of {len(found)} networks {wanted}; {_example(found)}", facts)
+
+
+def _example(found: Sequence[Outcome]) -> str:
+    """The network nearest to the other side."""
+    nearest = min(found, key=lambda one: math.inf if one.margin is None else one.margin)
+    margin = "" if nearest.margin is None else f"; {nearest.contexts} contexts, smallest lead {nearest.margin:.3g} logits"
+    return f"network {nearest.digest} (seed {nearest.seed}): {nearest.shown}{margin}"
 
 
 def prepare(claim: Claim, runs: Sequence[Run]) -> Basis:

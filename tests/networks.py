@@ -1,0 +1,43 @@
+"""Tiny specs and networks that tests share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from empirical.data import Pairs
+from empirical.spec import RunSpec
+
+TINY = RunSpec(
+    task="add", train_lengths=(1, 2), test_lengths=(1, 2, 3), encoding="absolute", layout="padded", width=3, base=3,
+    layers=1, heads=2, dim=16, steps=20, batch=16, warmup=5, examples=50, dropout=0.1,
+)  # fmt: skip
+
+#: one spec per layout and mechanism
+SPECS = {
+    "padded absolute": TINY,
+    "aligned relative": replace(TINY, layout="aligned", encoding="relative"),
+    "aligned bias": replace(TINY, layout="aligned", encoding="bias", layers=2),
+    "interleaved window": replace(TINY, layout="interleaved", encoding="window", window=5),
+    "interleaved msd": replace(TINY, layout="interleaved", direction="msd", encoding="none"),
+    "plain none": replace(TINY, layout="plain", encoding="none"),
+    "reversed absolute": replace(TINY, layout="reversed", encoding="absolute"),
+    "padded mod": replace(TINY, task="mod-mul", modulus=7),
+}
+
+
+def pairs(numbers: list[tuple[int, int]], base: int, length: int | None = None) -> Pairs:
+    """Pairs of given numbers, with the digits that the longest needs."""
+    size = length or max(1, *(len(written(x, base)) for pair in numbers for x in pair))
+    sides = [torch.tensor([written(pair[k], base, size) for pair in numbers]) for k in (0, 1)]
+    return Pairs(sides[0], sides[1], torch.full((len(numbers),), size))
+
+
+def written(value: int, base: int, size: int = 0) -> list[int]:
+    """Digits, least significant first, at least `size`."""
+    out = []
+    while value:
+        value, digit = divmod(value, base)
+        out.append(digit)
+    return out + [0] * (size - len(out))

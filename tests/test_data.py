@@ -1,0 +1,83 @@
+"""Samplers draw the domain's law; rendered lines are theory's layouts; results are exact at any size."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from empirical.data import PairSampler, Renderer, held_out, result_digits, to_ints
+from tests.networks import pairs, written
+from tests.test_domains import law
+from theory.layouts import LAYOUTS, encode, make_layout
+from theory.tasks import make_task
+
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+CPU = torch.device("cpu")
+NUMBERS = st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("domain", ["either", "both", "sampler"])
+@pytest.mark.parametrize(("base", "lengths"), [(2, (3,)), (3, (2,)), (2, (1, 2, 4)), (5, (1, 2))])
+def test_sampler_draws_the_domains_law(domain: str, base: int, lengths: tuple[int, ...]) -> None:
+    expected: Counter[tuple[int, int]] = Counter()
+    for length in lengths:
+        for pair, share in law(domain, length, base).items():
+            expected[pair] += float(share) / len(lengths)
+    torch.manual_seed(7)
+    draws = 40_000
+    drawn = PairSampler(domain, lengths, base, CPU).draw(draws)
+    seen = Counter(zip(to_ints(drawn.a_ND, base), to_ints(drawn.b_ND, base), strict=True))
+    assert set(seen) <= set(expected)
+    keys = sorted(expected)
+    test = chisquare([seen[key] for key in keys], [draws * expected[key] for key in keys])
+    assert test.pvalue > 1e-4
+
+
+def test_a_wrong_law_is_noticed() -> None:
+    """The same test with another domain's law must fail."""
+    torch.manual_seed(7)
+    drawn = PairSampler("sampler", (2,), 3, CPU).draw(40_000)
+    seen = Counter(zip(to_ints(drawn.a_ND, 3), to_ints(drawn.b_ND, 3), strict=True))
+    expected = law("either", 2, 3)
+    assert chisquare([seen[key] for key in expected], [40_000 * float(share) for share in expected.values()]).pvalue < 1e-9
+
+
+@given(NUMBERS, st.integers(3, 6))
+def test_held_out_is_a_function_of_the_numbers(numbers: list[tuple[int, int]], size: int) -> None:
+    assert held_out(pairs(numbers, 10, 3), 16).tolist() == held_out(pairs(numbers, 10, size), 16).tolist()
+
+
+def test_held_out_share() -> None:
+    torch.manual_seed(0)
+    drawn = PairSampler("either", (4,), 10, CPU).draw(50_000)
+    assert float(held_out(drawn, 16).double().mean()) == pytest.approx(1 / 16, abs=0.004)
+
+
+@given(
+    st.sampled_from(sorted(LAYOUTS)), st.sampled_from(["lsd", "msd"]), st.sampled_from([2, 7, 10, 16]),
+    st.sampled_from(["a + b", "a * b", "(a + b) % 7", "max(a, b)", "5"]), NUMBERS,
+)  # fmt: skip
+def test_lines_are_theorys(name: str, direction: str, base: int, expr: str, numbers: list[tuple[int, int]]) -> None:
+    layout = make_layout(name, 10, direction if name == "interleaved" else "lsd")
+    task, given_pairs = make_task(None, expr, base), pairs(numbers, base)
+    lines = Renderer(task, layout, CPU).lines(given_pairs)
+    length = given_pairs.a_ND.shape[1]
+    for (a, b), tokens, answers in zip(numbers, lines.token_NT.tolist(), lines.answer_NT.tolist(), strict=True):
+        expected = encode(layout, task, a, b, length)
+        assert tokens[: len(expected)] == expected
+        slots = layout.slots(layout.pair_widths(task, a, b, length))
+        assert answers[: len(expected)] == [slot.kind in ("c", "eos") for slot in slots]
+        assert not any(answers[len(expected) :])
+
+
+@given(st.sampled_from([2, 10]), st.lists(st.tuples(*[st.integers(0, 10**40)] * 2), min_size=1, max_size=3), st.integers(1, 60))
+def test_result_digits_at_any_size(base: int, numbers: list[tuple[int, int]], width: int) -> None:
+    task = make_task(None, "a * b + a", base)
+    found = result_digits(task.expression, pairs(numbers, base), base, width).tolist()
+    assert found == [written(task(a, b), base, width)[:width] for a, b in numbers]

@@ -1,0 +1,127 @@
+"""The network: causal, local where its window says so, and the same by every way of asking it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from empirical.data import Lines, PairSampler, Renderer
+from empirical.evaluate import greedy
+from empirical.model import GPT
+from empirical.spec import RunSpec
+from empirical.train import build_model, teacher_forced
+from tests.networks import SPECS, TINY
+
+torch.set_num_threads(1)
+CPU = torch.device("cpu")
+
+
+def network(spec: RunSpec) -> GPT:
+    """Untrained, with weights large enough that answers vary."""
+    model = build_model(spec).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(4)
+    return model
+
+
+def lines_of(spec: RunSpec, count: int = 40) -> tuple[Lines, Lines]:
+    """Lines with the true answer, and with that of the truncated function."""
+    torch.manual_seed(1)
+    drawn = PairSampler("either", (1, 2, 3), spec.base, CPU).draw(count)
+    task = spec.make_task()
+    renderer = Renderer(task, spec.make_layout(), CPU)
+    return renderer.lines(drawn), renderer.lines(drawn, task.truncated(1))
+
+
+def all_logits(model: GPT, token_NT: Tensor) -> Tensor:
+    return model(token_NT, torch.arange(token_NT.shape[1]))
+
+
+def naive_greedy(model: GPT, lines: Lines) -> Tensor:
+    """Greedy decoding without a cache: the whole line anew for each token."""
+    token_NT = lines.token_NT.clone()
+    for t in range(1, token_NT.shape[1]):
+        best_N = all_logits(model, token_NT[:, :t])[:, -1].argmax(1)
+        token_NT[:, t] = torch.where(lines.answer_NT[:, t], best_N, token_NT[:, t])
+    return token_NT
+
+
+@pytest.mark.parametrize("name", SPECS)
+@torch.no_grad()
+def test_later_tokens_do_not_matter(name: str) -> None:
+    model, token_NT = network(SPECS[name]), lines_of(SPECS[name])[0].token_NT
+    before = all_logits(model, token_NT)
+    changed = token_NT.clone()
+    changed[:, -1] = (changed[:, -1] + 1) % 3
+    torch.testing.assert_close(all_logits(model, changed)[:, :-1], before[:, :-1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("layers", "window"), [(1, 2), (2, 2), (1, 5)])
+@torch.no_grad()
+def test_a_window_hides_what_is_further_back(layers: int, window: int) -> None:
+    model = network(replace(TINY, layout="interleaved", encoding="window", window=window, layers=layers))
+    token_BT = torch.randint(0, 3, (8, 20))
+    reach, last = layers * window, 19
+    before = model(token_BT, torch.tensor([last]))
+    for back in range(1, 20):
+        changed = token_BT.clone()
+        changed[:, last - back] = (changed[:, last - back] + 1) % 3
+        same = torch.equal(model(changed, torch.tensor([last])), before)
+        assert same == (back > reach)
+
+
+@pytest.mark.parametrize(("encoding", "window"), [("relative", None), ("bias", None), ("none", None), ("window", 3)])
+@torch.no_grad()
+def test_attention_is_the_formula(encoding: str, window: int | None) -> None:
+    """Scores (q.k + q.R[distance]) / sqrt(E) for shaw, q.k / sqrt(E) + b[distance] for bias, by loops; distances alone, never positions."""
+    model = network(replace(TINY, layout="interleaved", encoding=encoding, window=window, max_distance=4))
+    attention, x_TC = model.blocks[0].attention, torch.randn(9, 16)
+    k_THE, v_THE = attention.kv(x_TC).view(9, 2, 2, 8).unbind(1)
+    q_THE = attention.q(x_TC).view(9, 2, 8)
+    out_TC = torch.zeros(9, 16)
+    for query in range(9):
+        for head in range(2):
+            keys = [key for key in range(query + 1) if window is None or query - key <= window]
+            scores = []
+            for key in keys:
+                distance = min(query - key, attention.furthest)
+                score = q_THE[query, head] @ k_THE[key, head] / 8**0.5
+                if attention.mechanism == "shaw":
+                    score = score + q_THE[query, head] @ attention.distance[distance] / 8**0.5
+                elif attention.mechanism == "bias":
+                    score = score + attention.distance[distance, head]
+                scores.append(score)
+            weights = torch.stack(scores).softmax(0)
+            out_TC[query, 8 * head : 8 * head + 8] = sum(w * v_THE[key, head] for w, key in zip(weights, keys, strict=True))
+    found = attention(x_TC[None], torch.arange(9), None)[0][0]
+    torch.testing.assert_close(found, attention.out(out_TC), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_cache_changes_nothing(name: str) -> None:
+    model, lines = network(SPECS[name]), lines_of(SPECS[name])[0]
+    assert torch.equal(greedy(model, lines), naive_greedy(model, lines))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_teacher_forcing_counts_what_greedy_decoding_gets_right(name: str) -> None:
+    """For any target string, the truth or another; here also the network's own answers, so that some are right."""
+    spec = SPECS[name]
+    model, (truth, cut) = network(spec), lines_of(spec)
+    own = Lines(greedy(model, truth), truth.answer_NT)
+    for lines in (truth, cut, own):
+        same = ((greedy(model, lines) == lines.token_NT) | ~lines.answer_NT).all(1)
+        assert torch.equal(teacher_forced(model, lines), same)
+    assert teacher_forced(model, own).all()
+
+
+@pytest.mark.parametrize("name", SPECS)
+@torch.no_grad()
+def test_asking_some_positions_gives_the_same_logits(name: str) -> None:
+    model, token_NT = network(SPECS[name]), lines_of(SPECS[name])[0].token_NT
+    some = torch.tensor([2, 4, 5])
+    torch.testing.assert_close(model(token_NT, some), all_logits(model, token_NT)[:, some], rtol=1e-5, atol=1e-5)

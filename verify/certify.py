@@ -1,0 +1,251 @@
+"""Certificates: a trained network proved right at every length.
+
+Locality. Let a network have L causal attention layers with a relative bias and a hard window: the score of a key more than r tokens back,
+or ahead, is -inf. Then the logits at a query are a function of the last L r + 1 tokens, and of nothing else. Proof, by induction on the
+layer: the embedding of a token depends on that token alone. If the vectors of layer l at position p depend on tokens p - l r .. p, then
+layer l + 1 at p reads layer l at p - r .. p, with weights that depend on these vectors and on distances, hence on tokens p - (l + 1) r ..
+p; keys further back have the weight exp(-inf) = 0 exactly, and everything outside attention works on one position. Positions enter
+through distances alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own.
+
+Theorem. Let the layout be interleaved and let a finite machine compute the task digit by digit (theory.transducers). The network is right
+on every pair of operands of every length, decoding greedily, iff on every reachable context of up to L r + 1 tokens (theory.windows: from
+the machine alone; lines that are shorter show <bos>) its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0
+.. c_{t-1} as written are true, so the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by
+some line, and a wrong answer there is a wrong result, or an earlier digit is wrong already.
+
+What is proved for the weights as stored: every reachable context is evaluated in float64, and the true digit leads each other token by
+more than rounding can have moved the lead (verify.rounding). Then the exact network is right. It leads by more than twice that, so any
+evaluation in float64 is right too: batched, cached, or within a line of any length. Where the lead exceeds the bounds of float64 and
+float32 together, the same holds in float32. In any case the stored network itself is run in float32 on every context.
+
+Where this ends: there are B^2 contexts for each whole digit group in view, so a window of 7 tokens (two groups and the query's own) is 12
+million of them for 12a in base 10, and each further group is a hundred times that; contexts are streamed, so time is the limit and not
+memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from theory.errors import InputError
+from theory.tasks import Task, digit_count
+from theory.transducers import Transducer
+from theory.windows import Block, Contexts, Pair, all_inputs, local_machine, smallest_window
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from empirical.model import GPT
+    from empirical.store import Run
+
+LIMIT = 20_000_000  # contexts
+BATCH = 4096
+KEPT = 1000  # failing contexts that are kept, those of the shortest inputs
+TRIED = 200  # of them, those from which inputs are made
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A context answered wrongly: its tokens, the wrong answer, the true one (-1: several), and the groups before the query's own."""
+
+    tokens: tuple[int, ...]
+    given: int
+    truth: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class WrongInput:
+    """Operands on which the stored network was run, and was wrong; `answer` is null where it wrote no number."""
+
+    digits: int
+    a: int
+    b: int
+    truth: int
+    answer: int | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the contexts of a network show.
+
+    Attributes:
+        contexts: How many there are.
+        contexts_sha256: Digest of their tokens and true answers, in order.
+        failing: How many are answered wrongly.
+        failures: Some of them, those of the shortest inputs first.
+        margin: The smallest lead of a true digit over another token, in logits.
+        rounding: By arithmetic, the most that its rounding can move a lead; null where it is not bounded.
+        proved: The arithmetics for which every lead exceeds what rounding can move.
+        deviation: The largest difference between a logit of the stored network in float32 and in float64.
+        faithful: Whether all those differences lie within the error bounds; if not, nothing is proved.
+    """
+
+    contexts: int
+    contexts_sha256: str
+    failing: int
+    failures: tuple[Failure, ...]
+    margin: float | None
+    rounding: dict[str, float | None]
+    proved: tuple[str, ...]
+    deviation: float | None
+    faithful: bool
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The verdict on one network; `certified` at every length, or why not."""
+
+    run: Run
+    receptive_field: int
+    smallest_window: int | None
+    findings: Findings
+    wrong: WrongInput | None
+
+    @property
+    def verdict(self) -> str:
+        """`certified` at every length, `refuted` by an input, or `undecided`: a lead within rounding, or arithmetic beyond its bounds."""
+        return "certified" if "float64" in self.findings.proved else "refuted" if self.wrong is not None else "undecided"
+
+
+def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, total: None) -> Certificate:
+    """Decide whether a network is right at every length.
+
+    Raises:
+        InputError: it has no hard window, its layout is not interleaved, its task no finite machine, its weights do not fit its
+            specification, or there are more than `limit` contexts.
+    """
+    from empirical.store import load_model
+
+    machine = machine_of(run)
+    field = run.spec.make_encoding().receptive_field
+    assert field is not None
+    contexts = Contexts(all_inputs(machine), field)
+    if (count := contexts.count()) > limit:
+        why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
+        raise InputError(f"run {run.spec.digest}: {why}: allow more with --limit, or train with a smaller window")
+    try:
+        stored, wide = load_model(run), load_model(run)
+    except (RuntimeError, ValueError, OSError) as error:
+        problem = " ".join(str(error).split())[:120]
+        raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None
+    findings = examine(contexts, count, stored, wide, progress)
+    return Certificate(run, field, smallest_window(machine), findings, _wrong_input(run, machine, contexts, findings.failures))
+
+
+def machine_of(run: Run) -> Transducer:
+    """The machine of a run's task, in the direction of its layout.
+
+    Raises:
+        InputError: the theorem does not speak of such a run.
+    """
+    spec = run.spec
+    name = f"run {spec.digest}"
+    if spec.window is None or spec.mechanism != "bias":
+        raise InputError(f"{name}: its encoding {spec.encoding} has no hard window: certify runs with --pe window")
+    if spec.layout != "interleaved":
+        raise InputError(f"{name}: its layout {spec.layout} keeps no fixed number of digit groups in view: certify interleaved runs")
+    task = spec.make_task()
+    machine = local_machine(task, spec.direction)
+    if machine is None:
+        why = f"no finite machine that begins at the {spec.direction} is known for {task.text}"
+        raise InputError(f"{name}: {why}: certify sums, or quotients with --direction msd")
+    return machine
+
+
+def examine(contexts: Contexts, count: int, stored: GPT, wide: GPT, progress: Progress) -> Findings:
+    """Evaluate all contexts, in float64 with error bounds and by the stored network in float32; `wide` is turned to float64."""
+    import numpy as np
+    import torch
+
+    from verify.rounding import ARITHMETICS, Analysis
+
+    analysis, digest = Analysis(wide), hashlib.sha256()
+    margin, deviation, done, failing, faithful = math.inf, 0.0, 0, 0, True
+    bound_A = torch.zeros(len(ARITHMETICS), dtype=torch.float64)
+    proved = dict.fromkeys(("exact", *ARITHMETICS), True)
+    failures: list[Failure] = []
+    for block in contexts.blocks(max(256, BATCH // (contexts.visible if len(wide.blocks) > 1 else 1))):
+        digest.update(np.column_stack((block.tokens, block.answer)).astype("<i2").tobytes())
+        token_NT, truth_N = torch.from_numpy(block.tokens).long(), torch.from_numpy(block.answer)
+        scores = analysis.scores(token_NT)
+        with torch.inference_mode():
+            narrow_NV = stored(token_NT, torch.tensor([token_NT.shape[1] - 1]))[:, 0].double()
+        lead_NV, error_ANV = _leads(scores.logits, truth_N), scores.lead_error(truth_N.clamp(min=0))
+        for name, moved_NV in zip(proved, (error_ANV[0], 2 * error_ANV[0], error_ANV.sum(0)), strict=True):
+            proved[name] &= bool((lead_NV > moved_NV).all())
+        apart_NV = (narrow_NV - scores.logits).abs()
+        faithful &= bool((apart_NV <= scores.error().sum(0)).all())
+        deviation, margin = max(deviation, float(apart_NV.max())), min(margin, float(lead_NV.where(~lead_NV.isnan(), math.inf).min()))
+        bound_A = torch.maximum(bound_A, error_ANV.amax((1, 2)))
+        given_N = scores.logits.argmax(1)
+        wrong_N = (given_N != truth_N).nonzero()[:, 0]
+        if len(wrong_N):
+            failing += len(wrong_N)
+            found = [_failure(contexts, block, int(i), int(given_N[i])) for i in wrong_N]
+            failures = heapq.nsmallest(KEPT, [*failures, *found], key=lambda failure: failure.groups)
+        done += len(truth_N)
+        progress(done, count)
+    return Findings(
+        contexts=done,
+        contexts_sha256=digest.hexdigest(),
+        failing=failing,
+        failures=tuple(failures),
+        margin=_finite(margin),
+        rounding={name: _finite(float(value)) for name, value in zip(ARITHMETICS, bound_A, strict=True)},
+        proved=tuple(name for name, good in proved.items() if good and faithful),
+        deviation=_finite(deviation),
+        faithful=faithful,
+    )
+
+
+def _leads(logit_NV: Tensor, truth_N: Tensor) -> Tensor:
+    """How far the true token is ahead of each other one; infinite for itself, and no number where there is no one true token."""
+    index_N1 = truth_N.clamp(min=0)[:, None]
+    lead_NV = (logit_NV.gather(1, index_N1) - logit_NV).scatter(1, index_N1, math.inf)
+    return lead_NV.where(truth_N[:, None] >= 0, math.nan)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _failure(contexts: Contexts, block: Block, i: int, given: int) -> Failure:
+    groups = contexts.groups_before(block.kind, int(block.end[i]), given)
+    assert groups is not None
+    return Failure(tuple(block.tokens[i].tolist()), given, int(block.answer[i]), groups)
+
+
+def _wrong_input(run: Run, machine: Transducer, contexts: Contexts, failures: Sequence[Failure]) -> WrongInput | None:
+    """The shortest operands that the failing contexts imply, as the stored network itself answers them."""
+    from empirical.evaluate import answer
+
+    task = run.spec.make_task()
+    implied = {operands(task, machine, contexts.history(one.tokens, one.given)) for one in failures[:TRIED]}
+    for digits, a, b in sorted(implied)[:TRIED]:
+        given, truth = answer(run, a, b), task(a, b)
+        if given != truth:
+            return WrongInput(digits, a, b, truth, given)
+    return None
+
+
+def operands(task: Task, machine: Transducer, pairs: Sequence[Pair]) -> tuple[int, int, int]:
+    """The shortest (length, a, b) whose line begins with these digit pairs, as the machine reads them."""
+    a, b = (_number(column if machine.direction == "lsd" else column[::-1], task.base) for column in zip(*pairs, strict=True))
+    if machine.direction == "msd":
+        return len(pairs), a, b
+    length = max(digit_count(a, task.base), digit_count(b, task.base))
+    if max(length, task.result_width(length)) >= len(pairs):
+        return length, a, b
+    return len(pairs) + 1, a + task.base ** len(pairs), b  # zeros at the end: only a longer operand makes the line long enough
+
+
+def _number(digits: Sequence[int], base: int) -> int:
+    return sum(digit * base**i for i, digit in enumerate(digits))
