@@ -139,6 +139,23 @@ def test_numbers_that_are_not_finite_prove_nothing(tmp_path: Path) -> None:
     assert json.loads(json.dumps(certificate_json(found), allow_nan=False))["margin"] is None
 
 
+def test_a_tie_is_undecided(network: Run, tmp_path: Path) -> None:
+    """Two tokens with one embedding: the argmax takes the first, which is right, but no rounding error is small enough."""
+    weights = load_file(network.folder / "weights.safetensors")
+    weights["tokens.weight"][2] = weights["tokens.weight"][1]
+    found = certify(with_weights(tmp_path / DOUBLING.digest, DOUBLING, weights))
+    assert (found.verdict, found.findings.failing, found.findings.margin) == ("undecided", 0, 0.0)
+    assert "some lead is within rounding" in certificates.certificate_text(found)
+
+
+def test_arithmetic_beyond_its_bounds_proves_nothing(network: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: float32 is claimed to be as fine as float64; the stored network itself shows that it is not."""
+    monkeypatch.setattr("verify.rounding.ARITHMETICS", {"float64": 2.0**-53, "float32": 2.0**-53})
+    found = certify(network)
+    assert (found.verdict, found.findings.proved, found.findings.faithful) == ("undecided", (), False)
+    assert "more than rounding explains" in certificates.certificate_text(found)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -62,6 +62,7 @@ CASES = [
     ("a + b", "window", {"window": 2, "layers": 2}, "exact", "conditional", "window holds the rule"),
     ("a + b", "window", {"window": 3}, "decays", "hypothesis", "window too small"),
     ("a + b", "window", {"window": 4, "layout": "padded"}, "undetermined", "hypothesis", "window undecided"),
+    ("2*a + 3*b", "window", {"window": 3}, "fails", "hypothesis", "window far too small"),  # 3 % right at 5 digits
     ("12 * a", "window", {"window": 7}, "exact", "conditional", "window holds the rule"),
     ("12 * a", "window", {"window": 6}, "decays", "hypothesis", "window too small"),
     ("12 * a", "window", {"window": 2, "layers": 3}, "decays", "hypothesis", "window too small"),
@@ -152,7 +153,8 @@ def test_the_outcome_does_not_depend_on_how_far_one_asks(case: tuple[object, ...
     assert found.outcome.upward in (None, upward)
     for row in found.accuracy:
         kind = found.outcome.of(row.region)
-        assert (row.exact is None) == (kind not in ("exact", "truncation"))
+        if not found.rule_name.endswith("too small"):  # there the majority answer is counted, see test_windows.py
+            assert (row.exact is None) == (kind not in ("exact", "truncation"))
         if kind == "truncation":
             assert row.exact == truncation_accuracy(found.task, found.training.longest, row.length, "either")
 

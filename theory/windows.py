@@ -16,7 +16,7 @@ its end reach no context of their own; most significant first, an input of more 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -43,9 +43,6 @@ X, Y, C = range(3)
 def local_machine(task: Task, direction: str) -> Transducer | None:
     """The finite machine that computes the task in this direction, None where this version knows none."""
     return affine_transducer(task) if direction == "lsd" else quotient_transducer(task)
-
-
-# ------------------------------------------------------------------------------------------------------------------- sources of inputs
 
 
 @dataclass(frozen=True)
@@ -125,10 +122,6 @@ def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: st
 Known = frozenset[tuple[tuple[Any, ...], int]]
 
 
-def _known(found: Mapping[tuple[Any, ...], int]) -> Known:
-    return frozenset(found.items())
-
-
 def everything(source: Source, phase: int, count: bool = True) -> Known:
     """What is possible before a token of this phase when nothing was seen; without `count`, the numbers of groups are left at 0."""
     found: dict[tuple[Any, ...], int] = {}
@@ -142,7 +135,7 @@ def everything(source: Source, phase: int, count: bool = True) -> Known:
             if after is not None:
                 situation = (state, x) if phase == Y else after
                 found[situation] = min(before, found.get(situation, before))
-    return _known(found)
+    return frozenset(found.items())
 
 
 def read(source: Source, known: Known, phase: int, operand: Sequence[int] | None = None) -> dict[int, Known]:
@@ -167,7 +160,7 @@ def read(source: Source, known: Known, phase: int, operand: Sequence[int] | None
                 after = source.step(situation[0], situation[1], y)
                 if after is not None:
                     add(y, after, before)
-    return {token: _known(branch) for token, branch in sorted(found.items())}
+    return {token: frozenset(branch.items()) for token, branch in sorted(found.items())}
 
 
 def answers(known: Known) -> set[int]:
@@ -267,7 +260,7 @@ class Contexts:
     def kinds(self) -> tuple[Kind, ...]:
         """Start contexts, shortest first, and last the contexts that do not reach back to <bos>."""
         bos = token_id(Slot("bos"), {}, self.source.base)
-        starts = _known({(state,): 0 for state in self.source.starts})
+        starts = frozenset(((state,), 0) for state in self.source.starts)
         begun = [self._kind((bos,), starts, X, length - 1) for length in range(3, self.visible + 1, 3)]
         phase = first_phase(self.visible)
         found = (*begun, self._kind((), everything(self.source, phase), phase, self.visible))
@@ -347,9 +340,6 @@ def _expand(tables: list[Any], tokens: Any, node: Any, size: int) -> Iterator[tu
         row, token = np.nonzero(after >= 0)
         longer = np.column_stack((tokens[first : first + size][row], token.astype(np.int16)))
         yield from _expand(tables[1:], longer, after[row, token], size)
-
-
-# ---------------------------------------------------------------------------------------------------------------------- training data
 
 
 def training_length(task: Task, machine: Transducer, visible: int, domain: str = "either") -> int:

@@ -169,7 +169,7 @@ def _headline(found: Certificate) -> str:
         case "refuted":
             assert found.wrong is not None
             return f"not certified: {_show(found.wrong, task.text)}"
-    return "not certified: no wrong input was found, but some lead is within rounding"
+    return "not certified: no wrong input was found, but some lead is within rounding, or rounding is not bounded"
 
 
 def _show(wrong: WrongInput, task: str) -> str:
@@ -217,7 +217,9 @@ def outcomes(runs: Sequence[Run]) -> Iterator[Outcome]:
         yield from pool.map(outcome, runs)
 
 
-def command(digest: str | None, results: Path | None, check: Path | None, limit: int, progress: Progress) -> tuple[Certificate, Path]:
+def command(
+    digest: str | None, results: Path | None, check: Path | None, limit: int | None, progress: Progress
+) -> tuple[Certificate, Path]:
     """What `arith-verify certify` does: certify a run and save that, or check a certificate against its run.
 
     A certificate is checked against the run store that it lies in, or against the given one.
@@ -227,6 +229,7 @@ def command(digest: str | None, results: Path | None, check: Path | None, limit:
     """
     from verify.evidence import results_folder
 
+    limit = limit or LIMIT
     if check is None:
         if digest is None:
             raise InputError("which run? give its digest, as arith-train list shows it, or --check FILE")

@@ -92,7 +92,7 @@ def certify_network(
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="Digest of a run, or its first characters.")] = None,
     results: ResultsOption = None,
     check: Annotated[Path | None, typer.Option("--check", help="Prove this certificate again instead of writing one.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Contexts to enumerate at most.")] = 20_000_000,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Contexts to enumerate at most; default: 20 million.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Prove a windowed network right at every length, or find an input that it gets wrong."""
