@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGED = Path(__file__).resolve().parent / "data"
 
 #: formulas that a prediction may name; verify.evidence computes them
-FORMULAS = ("truncation_accuracy", "reciprocal")
+FORMULAS = ("truncation_accuracy", "reciprocal", "predicted")
 
 
 class Model(BaseModel):

@@ -36,6 +36,7 @@ class Setting:
     task: Task
     trained: int
     domain: str
+    spec: RunSpec | None = None
 
 
 def results_folder(path: Path | None) -> Path:
@@ -125,7 +126,7 @@ def table_cells(table: Table) -> list[Cell]:
 
 
 def setting_of_run(spec: RunSpec) -> Setting:
-    return Setting(spec.make_task(), spec.training.longest, spec.test_domain)
+    return Setting(spec.make_task(), spec.training.longest, spec.test_domain, spec)
 
 
 def setting_of_table(table: Table) -> Setting:
@@ -143,9 +144,23 @@ def expected_value(value: float | str, setting: Setting, length: int) -> Fractio
         if exact is None:
             raise Unmeasured(f"no exact accuracy is known for {setting.task.text}")
         return exact
+    if value == "predicted":
+        return _predicted(setting, length)
     if value == "reciprocal":
         modulus = setting.task.modulus
         if modulus is None:
             raise Unmeasured(f"{setting.task.text} has no modulus, so no 1/p'")
         return Fraction(gcd(modulus, setting.task.base**setting.trained), modulus)
     return Fraction(value)
+
+
+def _predicted(setting: Setting, length: int) -> Fraction:
+    """What theory.predict says of the run's own setting."""
+    from theory.predict import predict
+
+    if (spec := setting.spec) is None:
+        raise Unmeasured("a published row names no layout and encoding to predict from")
+    found = predict(setting.task, spec.make_encoding(), spec.make_layout(), spec.training, (length,), setting.domain)
+    if (exact := found.accuracy[0].exact) is None:
+        raise Unmeasured(f"no accuracy is predicted for {setting.task.text} in this setting")
+    return exact
