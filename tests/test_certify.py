@@ -426,3 +426,18 @@ def test_networks_of_a_claim_are_certified_live(network: Run, tmp_path: Path) ->
     assert found.shown.startswith("certified for all lengths")
     assert certificates.outcome(replace(network, folder=tmp_path)).verdict == "error"
     assert list(certificates.outcomes([])) == []
+
+
+def test_many_contexts_are_read_from_the_certificate(network: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Beyond LIVE contexts a claim reads the certificate, of these very weights or not at all."""
+    shutil.copytree(network.folder, tmp_path / network.folder.name)
+    run = load_run(tmp_path / network.folder.name)
+    monkeypatch.setattr(certificates, "LIVE", 0)
+    assert certificates.outcome(run).verdict == "error"
+    path = write_certificate(certify(run))
+    assert (certificates.outcome(run).verdict, certificates.outcome(run).contexts) == ("certified", 36)
+    content = read(path) | {"weights_sha256": "0" * 64}
+    path.write_text(json.dumps({**content, "sha256": self_digest(content)}))
+    assert "other weights" in certificates.outcome(run).shown
+    path.write_text(path.read_text().replace('"certified"', '"refuted"'))
+    assert "edited" in certificates.outcome(run).shown

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from verify.certify import LIMIT, Certificate, Progress, WrongInput, certify
+from verify.certify import LIMIT, Certificate, Progress, WrongInput, certify, contexts_of
 
 if TYPE_CHECKING:
     from empirical.store import Run
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "certificate.json"
 LISTED = 10  # failing contexts in the file
 PROCESSES = 2
+LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
     "run", "weights_sha256", "task", "base", "direction", "layers", "window", "receptive_field", "smallest_window", "verdict", "proved",
@@ -202,11 +203,34 @@ def outcome(run: Run, limit: int = LIMIT) -> Outcome:
 
     torch.set_num_threads(1)
     try:
+        if contexts_of(run).count() > LIVE:
+            return recorded(run)
         found = certify(run, limit)
     except Exception as error:
         shown = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         return Outcome(run.spec.digest, run.spec.seed, "error", shown)
     return Outcome(run.spec.digest, run.spec.seed, found.verdict, _headline(found), found.findings.contexts, found.findings.margin)
+
+
+def recorded(run: Run) -> Outcome:
+    """What the certificate beside a run says of these very weights; a wrong input that it names is asked again.
+
+    Raises:
+        InputError: the certificate is missing or edited, speaks of other weights, or its wrong input is right.
+    """
+    from empirical.evaluate import answer
+
+    path = run.folder / NAME
+    content = read(path)
+    if content.get("weights_sha256") != run.result["weights_sha256"] or content.get("run") != run.spec.digest:
+        raise InputError(f"{path}: it is of other weights: certify the run again")
+    shown, wrong = f"as proved when its {path.name} was made", content.get("wrong_input")
+    if isinstance(wrong, dict):
+        a, b = int(wrong["a"]), int(wrong["b"])
+        if (given := answer(run, a, b)) == run.spec.make_task()(a, b):
+            raise InputError(f"{path}: its wrong input is answered rightly: certify the run again")
+        shown = f"not certified: {run.spec.make_task().text} at a = {a}, b = {b} is {wrong['truth']}, and the network answers {given}"
+    return Outcome(run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"))
 
 
 def outcomes(runs: Sequence[Run]) -> Iterator[Outcome]:

@@ -124,10 +124,8 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
     """
     from empirical.store import load_model
 
-    machine = machine_of(run)
-    field = run.spec.make_encoding().receptive_field
-    assert field is not None
-    contexts = Contexts(all_inputs(machine), field)
+    machine, contexts = machine_of(run), contexts_of(run)
+    field = contexts.visible
     if (count := contexts.count()) > limit:
         why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
         raise InputError(f"run {run.spec.digest}: {why}: allow more with --limit, or train with a smaller window")
@@ -138,6 +136,17 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
         raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None
     findings = examine(contexts, count, stored, wide, progress)
     return Certificate(run, field, smallest_window(machine), findings, _wrong_input(run, machine, contexts, findings.failures))
+
+
+def contexts_of(run: Run) -> Contexts:
+    """The reachable contexts of a run's receptive field.
+
+    Raises:
+        InputError: as in `machine_of`.
+    """
+    machine, field = machine_of(run), run.spec.make_encoding().receptive_field
+    assert field is not None
+    return Contexts(all_inputs(machine), field)
 
 
 def machine_of(run: Run) -> Transducer:
