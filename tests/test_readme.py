@@ -1,0 +1,41 @@
+"""The README shows what the commands print: the verdicts of the committed claims on the committed evidence, and commands that exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from tests.command import ROOT, called
+from verify.claims import load_claims
+from verify.engine import run_claims
+from verify.evidence import load_evidence
+from verify.reevaluate import Fresh
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_verdict_table_is_that_of_the_committed_evidence() -> None:
+    """As printed, without evaluating the networks again."""
+    shown = dict(re.findall(r"^ *([a-z0-9][a-z0-9.-]+) +(?:theorem|derived|empirical|table) +([a-z]+) ", README, re.MULTILINE))
+    claims, runs = load_claims(ROOT / "paper_claims.yaml").claims, load_evidence(ROOT / "results")
+
+    def as_committed(jobs):  # type: ignore[no-untyped-def]
+        entries = {run.spec.digest: {entry["length"]: entry for entry in run.result["evaluation"]} for run in runs}
+        return [Fresh(job.folder, entries[job.folder.name]) for job in jobs]
+
+    chosen = [claim.id for claim in claims]
+    verdicts = run_claims(claims, chosen, runs, 20, 0, as_committed)
+    assert shown == {verdict.id: verdict.verdict for verdict in verdicts}
+
+
+@pytest.mark.parametrize("line", re.findall(r"^\$ (arith-\w+ (?:[^\n\\]|\\\n)+)", README, re.MULTILINE))
+def test_the_commands_exist(line: str) -> None:
+    """Each command is one whose options are known; --help stops it before it does anything."""
+    name, command, *_ = shlex.split(line.replace("\\\n", " "))
+    package = {"arith-theory": "theory", "arith-train": "empirical", "arith-verify": "verify"}[name]
+    options = re.findall(r"--[a-z-]+", line)
+    usage = called(package, command, "--help").out
+    assert usage
+    assert all(option in usage for option in options)
