@@ -94,7 +94,7 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
     """Digits of the expression's value, least significant first, cut to `width` digits."""
     size = pairs.a_ND.shape[1]
     device = pairs.a_ND.device
-    if _fits(expression, base**size - 1):
+    if base**size < 2**62 and _fits(expression, base**size - 1):
         power_D = torch.tensor([base**i for i in range(size)], device=device)
         value_N = evaluate(expression, (pairs.a_ND * power_D).sum(1), (pairs.b_ND * power_D).sum(1))
         if not isinstance(value_N, Tensor):  # a constant expression

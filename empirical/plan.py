@@ -64,7 +64,7 @@ def _group(name: str, table: Any) -> Group:
     seeds = values.pop("seeds", None)
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds) or len(set(seeds)) < len(seeds):
         raise InputError("`seeds` must be a list of different whole numbers")
-    if (preset := values.pop("preset", "small")) not in PRESETS:
+    if not isinstance(preset := values.pop("preset", "small"), str) or preset not in PRESETS:
         raise InputError(f"unknown preset {preset!r}: choose from {', '.join(PRESETS)}")
     layers, heads, dim = PRESETS[preset]
     for short, long in (("train", "train_lengths"), ("test", "test_lengths")):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from math import inf
 from typing import Any
 
 from theory.domains import Training, make_training, parse_lengths
@@ -76,8 +77,12 @@ class RunSpec:
                 raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
         if self.dim % self.heads:
             raise InputError(f"dim {self.dim} is not a multiple of heads {self.heads}: choose a multiple")
-        if not self.lr > 0 or not self.weight_decay >= 0 or not self.clip > 0:
+        if not 0 < self.lr < inf or not 0 <= self.weight_decay < inf or not 0 < self.clip < inf:
             raise InputError(f"lr {self.lr}, weight_decay {self.weight_decay}, clip {self.clip}: must be above 0 (weight_decay at least 0)")
+        for name in ("train_lengths", "test_lengths"):
+            lengths = getattr(self, name)
+            if not lengths or parse_lengths(",".join(map(str, lengths))) != lengths:
+                raise InputError(f"{name} {list(lengths)}: give ascending lengths from 1 on")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
         if self.heldout < 2:
@@ -134,13 +139,21 @@ def spec_from_dict(values: Mapping[str, Any]) -> RunSpec:
     out = dict(values)
     for key in ("train_lengths", "test_lengths"):
         if key in out:
-            out[key] = parse_lengths(out[key]) if isinstance(out[key], str) else tuple(out[key])
+            out[key] = parse_lengths(out[key]) if isinstance(out[key], str) else _tuple(key, out[key])
     for field in fields(RunSpec):
         if field.name not in out and field.default is MISSING:
             raise InputError(f"setting {field.name} is missing: give a value")
         if field.name in out and not _fits(out[field.name], str(field.type)):
             raise InputError(f"setting {field.name} = {out[field.name]!r} is of the wrong type: {field.type} is expected")
+        if field.type == "float" and field.name in out:
+            out[field.name] = float(out[field.name])  # 0 and 0.0 are one setting, and have one digest
     return RunSpec(**out)
+
+
+def _tuple(key: str, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple) or not all(type(length) is int for length in value):
+        raise InputError(f"setting {key} = {value!r}: give lengths as text like '1-3', or as a list of whole numbers")
+    return tuple(value)
 
 
 def _fits(value: Any, annotation: str) -> bool:

@@ -149,6 +149,10 @@ def registrations(results: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for path in sorted(results.glob("predictions*.json")):
-        groups = _read(path).get("groups", {})
-        found |= {digest: sha256(path) for group in groups.values() for digest in group["runs"].values()}
+        groups: Any = _read(path).get("groups")
+        try:
+            digests = [digest for group in groups.values() for digest in group["runs"].values()]
+        except (AttributeError, KeyError, TypeError):
+            raise InputError(f"{path}: not a file of registered predictions: restore it, or register the plan again") from None
+        found |= dict.fromkeys(digests, sha256(path))
     return found

@@ -80,6 +80,7 @@ class Trainer:
 
     def __init__(self, spec: RunSpec, results: Path, device: str, group: str | None) -> None:
         self.spec, self.group, self.results = spec, group, results
+        self.provenance = provenance()  # of the code that trains, whatever is edited meanwhile
         self.folder = results / spec.digest
         self.device = torch.device(device)
         self.model = build_model(spec).to(self.device)
@@ -98,7 +99,7 @@ class Trainer:
     def train_step(self) -> Tensor:
         """One optimiser step on fresh lines; held-out pairs carry no loss."""
         spec = self.spec
-        torch.manual_seed(spec.seed * 2**32 + self.step + 1)
+        torch.manual_seed((spec.seed * 2_654_435_761 + self.step + 1) % 2**32)  # torch on the CPU keeps 32 bits of a seed
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(spec, self.step)
         pairs = self.sampler.draw(spec.batch)
@@ -159,7 +160,8 @@ class Trainer:
             "weights_sha256": sha256(weights),
             "metrics_sha256": sha256(metrics),
             "evaluation": evaluation,
-            **provenance(),
+            "data_stream": "per seed",
+            **self.provenance,
         }
         write_atomically(self.folder / "result.json", to_json({**result, "sha256": self_digest(result)}))
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -167,7 +169,7 @@ class Trainer:
 
     def _save(self) -> None:
         buffer = io.BytesIO()
-        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "code": self.provenance["code_sha256"]}
         torch.save({**state, "step": self.step, "seconds": self.seconds, "metrics": self.metrics}, buffer)
         write_atomically(self.folder / CHECKPOINT, buffer.getvalue())
 
@@ -179,6 +181,9 @@ class Trainer:
             state = torch.load(path, map_location=self.device, weights_only=True)
         except Exception:  # a checkpoint that a full disk cut short: start over rather than stop
             os.replace(path, path.with_suffix(".broken"))
+            return
+        if state.get("code") != self.provenance["code_sha256"]:  # other code draws other batches: a mixture would be neither run
+            path.unlink()
             return
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])

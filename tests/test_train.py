@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from empirical.data import held_out
+from empirical.data import Pairs, held_out
 from empirical.evaluate import answer, evaluate_weights
 from empirical.store import load_model, load_run
 from empirical.train import Trainer, learning_rate, loss_of, train
@@ -125,3 +126,20 @@ def test_a_windowed_layer_adds_numbers_twice_as_long(tmp_path: Path) -> None:
     assert [entry["truth"] / entry["examples"] for entry in done.result["evaluation"]] == pytest.approx([1, 1, 1], abs=0.1)
     assert answer(load_run(done.folder), 3**20 - 1, 1) == 3**20
     assert not load_model(done).training
+
+
+def test_every_seed_draws_batches_of_its_own(tmp_path: Path) -> None:
+    """torch's CPU generator keeps the low 32 bits of a seed: what tells runs apart must lie there."""
+    drawn = []
+    for seed in (0, 1, 2, 31, 2**31 - 1):
+        trainer = Trainer(replace(TINY, seed=seed), tmp_path, "cpu", None)
+        draw = trainer.sampler.draw
+
+        def record(count: int, draw: Callable[[int], Pairs] = draw) -> Pairs:
+            drawn.append(draw(count))
+            return drawn[-1]
+
+        trainer.sampler.draw = record  # type: ignore[method-assign]
+        for _ in range(3):
+            trainer.train_step()
+    assert len({str((pairs.a_ND.tolist(), pairs.b_ND.tolist())) for pairs in drawn}) == len(drawn) == 15

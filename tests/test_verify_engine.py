@@ -47,7 +47,7 @@ def run(seed: int, learned: int | None = 2000, truth: int = 0, group: str = "g",
     made = replace(SPEC, seed=seed, **spec)
     entries = [{"length": n, "region": "id", "examples": 2000, "truth": identical, "learned": identical} for n in (1, 2, 3)]
     entries += [{"length": n, "region": "upward", "examples": 2000, "truth": truth, "learned": learned} for n in (4, 6)]
-    return Run(made, {"group": group, "evaluation": entries}, Path("results") / made.digest)
+    return Run(made, {"group": group, "evaluation": entries, "data_stream": "per seed"}, Path("results") / made.digest)
 
 
 def honest(runs: Sequence[Run], jobs_seen: list[Job] | None = None) -> Callable[[Sequence[Job]], Iterator[Fresh]]:
@@ -71,6 +71,14 @@ def honest(runs: Sequence[Run], jobs_seen: list[Job] | None = None) -> Callable[
 def decide(claims: Claim | Sequence[Claim], runs: Sequence[Run], reevaluate: Any = None) -> list[Verdict]:
     claims = [claims] if isinstance(claims, Claim) else list(claims)
     return run_claims(claims, [one.id for one in claims], runs, 200, 7, reevaluate or honest(runs))
+
+
+def test_networks_on_one_data_stream_say_nothing_about_other_seeds() -> None:
+    shared = [Run(one.spec, {**one.result, "data_stream": None}, one.folder) for one in (run(s) for s in range(3))]
+    (verdict,) = decide(claim(), shared)
+    assert verdict.verdict == SUPPORTED
+    assert "the same training batches" in verdict.detail
+    assert "at least 37% of initialisations" in verdict.detail
 
 
 def test_supported_says_what_it_means_for_other_seeds() -> None:

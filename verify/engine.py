@@ -224,6 +224,8 @@ def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> 
             return Basis(None, Decision(UNTESTED, "; ".join([f"no run of group {side.group} yet", *notes])))
         if unregistered := sum(not ev.registered(run) for run in right):
             notes.append(f"{unregistered} of {len(right)} networks of {side.group} were trained without a registered prediction")
+        if sum(run.result.get("data_stream") != "per seed" for run in right) > 1:
+            notes.append(f"networks of {side.group} differ in initial weights alone: their seeds drew the same training batches")
         learned = [run for run in right if ev.learned_in_distribution(run, decision.id_at_least)]
         if len(learned) < len(right):
             count = f"{len(right) - len(learned)} of {len(right)} networks of {side.group}"
@@ -290,7 +292,8 @@ def _conclude(claim: Claim, decision: Decision, basis: Basis, fresh: Mapping[str
         return _verdict(claim, ERROR, problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""), facts)
     parts = [decision.detail, *_observed(basis), *basis.notes]
     if decision.verdict == SUPPORTED and records and claim.decision.rule != "compare":
-        parts.append(f"so at least {seeds_bound(len(records)):.0%} of seeds behave so, at 95 % confidence")
+        others = "seeds" if all(run.result.get("data_stream") == "per seed" for run in basis.networks.values()) else "initialisations"
+        parts.append(f"so at least {seeds_bound(len(records)):.0%} of {others} behave so, at 95 % confidence")
     return _verdict(claim, decision.verdict, "; ".join(parts), facts)
 
 
