@@ -75,7 +75,10 @@ def load_run(folder: Path) -> Run:
     remedy = "restore the folder, or delete it and train again"
     if result.get("sha256") != self_digest(result):
         raise InputError(f"{folder / 'result.json'}: digest mismatch, the file was edited: {remedy}")
-    spec = spec_from_dict(spec_values)
+    try:
+        spec = spec_from_dict(spec_values)
+    except InputError as error:
+        raise InputError(f"{folder / 'spec.json'}: {error}: {remedy}") from None
     if not spec.digest == folder.name == result.get("digest") or result.get("spec") != spec_values:
         raise InputError(f"{folder / 'spec.json'}: digest mismatch, the specification is not the one that was run: {remedy}")
     for name, key in (("weights.safetensors", "weights_sha256"), ("metrics.jsonl", "metrics_sha256")):

@@ -430,7 +430,7 @@ def test_networks_of_a_claim_are_certified_live(network: Run, tmp_path: Path) ->
 
 def test_many_contexts_are_read_from_the_certificate(network: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Beyond LIVE contexts a claim reads the certificate, of these very weights or not at all."""
-    shutil.copytree(network.folder, tmp_path / network.folder.name)
+    shutil.copytree(network.folder, tmp_path / network.folder.name, ignore=shutil.ignore_patterns("certificate.json"))
     run = load_run(tmp_path / network.folder.name)
     monkeypatch.setattr(certificates, "LIVE", 0)
     assert certificates.outcome(run).verdict == "error"
