@@ -65,6 +65,6 @@ def refused(done: Done, part: str) -> None:
     assert done.code == 2, (done.code, done.out, done.err)
     assert done.out == ""
     assert "Traceback" not in done.err
-    lines = [line for line in done.err.splitlines() if line.strip() and not line.startswith(("Usage:", "Try "))]
-    assert len(lines) == 1, done.err
-    assert part in lines[0], lines
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1, done.err
+    assert part in done.err

@@ -56,6 +56,8 @@ BAD = [
     ("advise --format xml", "xml"),
     ("explain --format html", "html"),
     ("nonsense", "nonsense"),
+    ("predict --base", "--base"),
+    ("predict extra", "extra"),
 ]
 
 

@@ -34,16 +34,26 @@ Domain = Annotated[str, typer.Option(help="test domain: either, both or sampler"
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
 
-def run(application: Callable[[], Any]) -> NoReturn:
+UsageError: Any = typer.BadParameter.__base__  # typer names only this one of its kinds in public
+
+
+def run(application: Callable[..., Any]) -> NoReturn:
     """Run a command line: bad input is one line on stderr and exit code 2."""
+    code = 0
     try:
-        application()
+        code = application(standalone_mode=False) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = 2
+    except UsageError as error:
+        if len(sys.argv) == 1:
+            error.show()  # no command: the help
+        else:
+            print(f"error: {error.format_message().rstrip('.')}: --help names the options", file=sys.stderr)
+        code = 2
     except BrokenPipeError:
         sys.stderr.close()
-    sys.exit(0)
+    sys.exit(code)
 
 
 def main() -> None:
