@@ -1,9 +1,10 @@
 # make verify: every claim with its verdict.  make test: the tests.  Both work from a fresh clone; the second run needs no network.
+# make readme: the outputs in README.md, printed anew.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint clean
+.PHONY: verify test lint readme clean
 
 verify: .venv/installed
 	$(BIN)/arith-verify all
@@ -15,6 +16,9 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
+
+readme: .venv/installed
+	$(BIN)/python -m tests.readme
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

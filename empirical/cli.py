@@ -140,13 +140,21 @@ def answer_command(
     if as_json:
         print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values}, indent=1))
         return
-    print(f"{task.text} at a = {a}, b = {b}: the network answers {'no number' if given is None else given}; right is {values['truth']}")
+    said = f"{task.text} at a = {_short(a)}, b = {_short(b)}: the network answers {'no number' if given is None else _short(given)}"
     if given == values["truth"]:
+        print(f"{said}, which is right")
         return
+    print(f"{said}; right is {_short(values['truth'])}")
     if given == values["truncated"]:
         print(f"trained on operands of up to {n} digits, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")
     else:
-        print(f"it is not the task on operands cut to {n} digits either: that would be {values['truncated']}")
+        print(f"it is not the task on operands cut to {n} digits either: that would be {_short(values['truncated'])}")
+
+
+def _short(number: int) -> str:
+    """A long number by its ends; --json has it whole."""
+    text = str(number)
+    return text if len(text) <= 40 else f"{text[:10]}...{text[-10:]} ({len(text)} digits)"
 
 
 @app.command()

@@ -1,0 +1,38 @@
+"""`make readme`: runs the commands that README.md shows with an output, and puts what they print in its place.
+
+A shown output is a fenced block that starts with `$ command` lines, or one behind a comment `<!-- output of: command -->`. Blocks
+without an output (training, installing) are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOWN = re.compile(
+    r"(?P<head><!-- output of: (?P<hidden>.+?) -->\n```\w*\n|```\n\$ (?P<command>(?:.*\\\n)*+.*)\n)(?P<output>(?:(?!```).*\n)+)```", re.MULTILINE
+)
+
+
+def output(command: str) -> str:
+    """What a command prints in a shell at the root, 110 columns wide, without paths of this machine."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, "PATH": path, "COLUMNS": "110"}
+    )
+    if not done.stdout:
+        sys.exit(f"error: {command}: printed nothing: {done.stderr}")
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.rstrip().replace(f"{ROOT}/", "").splitlines())
+
+
+def renewed(text: str) -> str:
+    return SHOWN.sub(lambda shown: shown["head"] + output(shown["hidden"] or shown["command"]) + "```", text)
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(renewed(readme.read_text()))
