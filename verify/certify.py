@@ -32,10 +32,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from theory.contexts import Block
 from theory.errors import InputError
 from theory.tasks import Task, digit_count
 from theory.transducers import Transducer
-from theory.windows import Block, Contexts, Pair, all_inputs, local_machine, smallest_window
+from theory.windows import Contexts, Pair, all_inputs, local_machine, smallest_window
 
 if TYPE_CHECKING:
     from torch import Tensor
