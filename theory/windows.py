@@ -31,6 +31,7 @@ State = Hashable
 Pair = tuple[int, int]
 
 MAX_SITUATIONS = 1_000_000  # situations read while looking for the smallest window
+MAX_WORK = 4_000_000  # situations read to find the contexts of a window, some seconds
 
 #: what the next token is; a context ends before a result digit
 X, Y, C = range(3)
@@ -216,7 +217,11 @@ class Contexts(Reachable):
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
-        """Start contexts, shortest first, and last the contexts that do not reach back to <bos>."""
+        """Start contexts, shortest first, and last the contexts that do not reach back to <bos>.
+
+        Raises:
+            TooLarge: more than MAX_WORK situations to follow.
+        """
         bos = token_id(Slot("bos"), {}, self.source.base)
         starts = frozenset(((state,), 0) for state in self.source.starts)
         begun = [self._kind((bos,), starts, X, length - 1) for length in range(3, self.visible + 1, 3)]
@@ -225,8 +230,11 @@ class Contexts(Reachable):
         return tuple(kind for kind in found if kind.ends)
 
     def _kind(self, prefix: tuple[int, ...], known: Known, phase: int, tokens: int) -> Kind:
-        layer, tables = [known], []
+        layer, tables, work = [known], [], 0
         for depth in range(tokens):
+            work += sum(map(len, layer)) * self.source.base
+            if work > MAX_WORK:
+                raise TooLarge(f"more than {MAX_WORK} situations of the machine to follow")
             number: dict[Known, int] = {}
             branches = [read(self.source, node, (phase + depth) % 3) for node in layer]
             for after in (after for branch in branches for after in branch.values()):
