@@ -248,12 +248,12 @@ class BandContexts(Reachable):
         Raises:
             ValueError: there are none.
         """
+        marks = tuple(token if token >= self.task.base else -1 for token in tokens)
+        queries = [(view, i) for view, places in self.views.items() if view.marks == marks for i in places]
         for operands, _ in self.before:
-            for view, places in self.views.items():
-                if all(mark in (-1, token) for mark, token in zip(view.marks, tokens, strict=False)) and len(tokens) == len(view.marks):
-                    for i in places:
-                        if (found := self._shown(operands, view, i, tokens, given)) is not None:
-                            return found[: operands.length]
+            for view, i in queries:
+                if (found := self._shown(operands, view, i, tokens, given)) is not None:
+                    return found[: operands.length]
         raise ValueError(f"no input shows {tokens} with another answer than {given}")
 
     def _shown(self, operands: Operands, view: View, i: int, tokens: tuple[int, ...], given: int) -> tuple[Pair, ...] | None:
