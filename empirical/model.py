@@ -38,20 +38,26 @@ class Dropout(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal attention; `mechanism` shaw adds q.R[distance], bias adds b[distance]; `window` hides tokens further back."""
+    """Causal attention; `mechanism` shaw adds q.R[distance], bias adds b[distance]; only tokens at `offsets` back are seen (None: all)."""
+
+    row: Tensor
 
     def __init__(self, spec: RunSpec) -> None:
         super().__init__()
-        self.heads, self.window, self.mechanism = spec.heads, spec.window, spec.mechanism
-        self.furthest = spec.window if spec.window is not None else spec.max_distance
+        self.heads, self.offsets, self.mechanism = spec.heads, spec.offsets, spec.mechanism
+        seen = range(spec.max_distance + 1) if self.offsets is None else self.offsets
+        self.furthest = max(seen)
+        row = torch.full((self.furthest + 1,), -1)
+        row[list(seen)] = torch.arange(len(seen))
+        self.register_buffer("row", row, persistent=False)  # of `distance`, by how far back; -1 where nothing is seen
         size = spec.dim // spec.heads
         self.q = nn.Linear(spec.dim, spec.dim, bias=False)
         self.kv = nn.Linear(spec.dim, 2 * spec.dim, bias=False)
         self.out = nn.Linear(spec.dim, spec.dim, bias=False)
         if self.mechanism == "shaw":
-            self.distance = nn.Parameter(torch.randn(self.furthest + 1, size) * 0.02)
+            self.distance = nn.Parameter(torch.randn(len(seen), size) * 0.02)
         elif self.mechanism == "bias":
-            self.distance = nn.Parameter(torch.zeros(self.furthest + 1, spec.heads))
+            self.distance = nn.Parameter(torch.zeros(len(seen), spec.heads))
         self.drop_weights, self.drop = Dropout(spec.dropout), Dropout(spec.dropout)
 
     def forward(self, x_BTC: Tensor, query_Q: Tensor, past: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -65,13 +71,13 @@ class Attention(nn.Module):
         q_BHQE = self.q(x_BQC).view(B, len(query_Q), self.heads, -1).transpose(1, 2)
         score_BHQK = q_BHQE @ k.transpose(2, 3) / math.sqrt(q_BHQE.shape[-1])
         back_QK = query_Q[:, None] - torch.arange(k.shape[2], device=x_BTC.device)
-        clipped_QK = back_QK.clamp(0, self.furthest)
+        row_QK = self.row[back_QK.clamp(0, self.furthest)]
         if self.mechanism == "shaw":
             by_distance = q_BHQE @ self.distance.T / math.sqrt(q_BHQE.shape[-1])
-            score_BHQK = score_BHQK + by_distance.gather(3, clipped_QK.expand(*score_BHQK.shape))
+            score_BHQK = score_BHQK + by_distance.gather(3, row_QK.expand(*score_BHQK.shape))
         elif self.mechanism == "bias":
-            score_BHQK = score_BHQK + self.distance[clipped_QK].permute(2, 0, 1)
-        hidden_QK = back_QK < 0 if self.window is None else (back_QK < 0) | (back_QK > self.window)
+            score_BHQK = score_BHQK + self.distance[row_QK].permute(2, 0, 1)
+        hidden_QK = back_QK < 0 if self.offsets is None else (back_QK < 0) | (back_QK > self.furthest) | (row_QK < 0)
         weight_BHQK = self.drop_weights(score_BHQK.masked_fill(hidden_QK, float("-inf")).softmax(3))
         y_BQC = (weight_BHQK @ v).transpose(1, 2).reshape(B, len(query_Q), C)
         return self.drop(self.out(y_BQC)), (k, v)

@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from math import inf
 from typing import Any
 
+from theory.bands import seen_offsets
 from theory.domains import Training, make_training, parse_lengths
 from theory.encodings import Encoding, make_encoding
 from theory.errors import InputError
@@ -30,6 +31,7 @@ TRAINABLE = {
     **dict.fromkeys(("relative", "rpe", "shaw"), "shaw"),
     **dict.fromkeys(("bias", "t5"), "bias"),
     **dict.fromkeys(("window", "windowed", "local"), "bias"),
+    **dict.fromkeys(("banded", "band"), "bias"),
     **dict.fromkeys(("none", "nope", "no"), "none"),
 }
 
@@ -96,6 +98,7 @@ class RunSpec:
         if layout.fixed and longest > self.width:
             raise InputError(f"width {self.width} is below the longest operand ({longest} digits): use --width {longest}")
         layout.widths(task, longest)
+        _ = self.offsets
         make_training(self.test_domain, self.test_lengths)
         make_training(self.train_domain, self.train_lengths)
 
@@ -116,6 +119,15 @@ class RunSpec:
     def mechanism(self) -> str:
         """How empirical.model builds the encoding: learned, shaw, bias or none."""
         return TRAINABLE[self.encoding]
+
+    @property
+    def offsets(self) -> tuple[int, ...] | None:
+        """The tokens that one layer sees, by how far back from the query they stand; None where it sees all.
+
+        Raises:
+            InputError: a banded encoding in a layout that has no band.
+        """
+        return seen_offsets(self.make_encoding(), self.make_layout(), self.make_task())
 
     @property
     def digest(self) -> str:

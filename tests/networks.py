@@ -19,6 +19,7 @@ SPECS = {
     "padded absolute": TINY,
     "aligned relative": replace(TINY, layout="aligned", encoding="relative"),
     "aligned bias": replace(TINY, layout="aligned", encoding="bias", layers=2),
+    "aligned banded": replace(TINY, layout="aligned", encoding="banded", layers=2),
     "interleaved window": replace(TINY, layout="interleaved", encoding="window", window=5),
     "interleaved msd": replace(TINY, layout="interleaved", direction="msd", encoding="none"),
     "plain none": replace(TINY, layout="plain", encoding="none"),

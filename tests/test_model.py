@@ -74,21 +74,46 @@ def test_a_window_hides_what_is_further_back(layers: int, window: int) -> None:
         assert same == (back > reach)
 
 
-@pytest.mark.parametrize(("encoding", "window"), [("relative", None), ("bias", None), ("none", None), ("window", 3)])
+@pytest.mark.parametrize("layers", [1, 2])
 @torch.no_grad()
-def test_attention_is_the_formula(encoding: str, window: int | None) -> None:
+def test_a_band_hides_all_but_its_offsets(layers: int) -> None:
+    """At width 3: 0, 3, 4, 7 and 8 tokens back, or sums of two of these."""
+    model = network(replace(TINY, layout="aligned", encoding="banded", layers=layers))
+    band = (0, 3, 4, 7, 8)
+    seen = set(band) if layers == 1 else {x + y for x in band for y in band}
+    token_BT = torch.randint(0, 3, (8, 24))
+    before = model(token_BT, torch.tensor([20]))
+    for back in range(1, 21):
+        changed = token_BT.clone()
+        changed[:, 20 - back] = (changed[:, 20 - back] + 1) % 3
+        assert torch.equal(model(changed, torch.tensor([20])), before) == (back not in seen)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "layout", "window"),
+    [
+        ("relative", "interleaved", None),
+        ("bias", "interleaved", None),
+        ("none", "interleaved", None),
+        ("window", "interleaved", 3),
+        ("banded", "aligned", None),
+    ],
+)
+@torch.no_grad()
+def test_attention_is_the_formula(encoding: str, layout: str, window: int | None) -> None:
     """Scores (q.k + q.R[distance]) / sqrt(E) for shaw, q.k / sqrt(E) + b[distance] for bias, by loops; distances alone, never positions."""
-    model = network(replace(TINY, layout="interleaved", encoding=encoding, window=window, max_distance=4))
+    model = network(replace(TINY, layout=layout, encoding=encoding, window=window, max_distance=4))
     attention, x_TC = model.blocks[0].attention, torch.randn(9, 16)
     k_THE, v_THE = attention.kv(x_TC).view(9, 2, 2, 8).unbind(1)
     q_THE = attention.q(x_TC).view(9, 2, 8)
     out_TC = torch.zeros(9, 16)
     for query in range(9):
         for head in range(2):
-            keys = [key for key in range(query + 1) if window is None or query - key <= window]
+            seen = range(9) if window is None else range(window + 1)
+            keys = [key for key in range(query + 1) if query - key in (attention.offsets if encoding == "banded" else seen)]
             scores = []
             for key in keys:
-                distance = min(query - key, attention.furthest)
+                distance = attention.offsets.index(query - key) if encoding == "banded" else min(query - key, attention.furthest)
                 score = q_THE[query, head] @ k_THE[key, head] / 8**0.5
                 if attention.mechanism == "shaw":
                     score = score + q_THE[query, head] @ attention.distance[distance] / 8**0.5

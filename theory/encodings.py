@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from theory.errors import InputError
 
-FAMILIES = ("absolute", "relative", "window", "none", "abacus")
+FAMILIES = ("absolute", "relative", "window", "banded", "none", "abacus")
 
 #: concrete name -> family
 ENCODINGS: dict[str, str] = {
@@ -14,16 +14,20 @@ ENCODINGS: dict[str, str] = {
     **dict.fromkeys(("ape", "learned", "sinusoidal"), "absolute"),
     **dict.fromkeys(("rpe", "shaw", "bias", "t5", "rope", "alibi", "fire"), "relative"),
     **dict.fromkeys(("windowed", "local"), "window"),
+    "band": "banded",
     **dict.fromkeys(("nope", "no"), "none"),
     **dict.fromkeys(("coupled", "position-coupling"), "abacus"),
 }
 
-DEFAULT_LAYOUT = {"relative": "aligned", "window": "interleaved"}
+DEFAULT_LAYOUT = {"relative": "aligned", "window": "interleaved", "banded": "aligned"}
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A position encoding; `window` tokens before the query are visible per layer (window family only)."""
+    """A position encoding; `window` tokens before the query are visible per layer (window family only).
+
+    The banded family is relative, and shows one offset for each role of the local rule (theory.bands names them).
+    """
 
     name: str
     family: str
@@ -32,7 +36,7 @@ class Encoding:
 
     @property
     def receptive_field(self) -> int | None:
-        """Tokens that can influence a query, itself included: L*r + 1; None when unbounded."""
+        """Tokens that can influence a query, itself included: L*r + 1; None where they are no window."""
         return None if self.window is None else self.layers * self.window + 1
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from theory.domains import Training
@@ -20,6 +20,7 @@ from theory.tasks import Task, make_task
 RANK = ("exact", "decays", "truncation", "fails", "undetermined")
 FORMATS = ("text", "markdown", "csv", "json")
 WINDOW = 8  # tokens; holds two digit groups and the operand digits of the query
+ROOM = 2  # digits of width above the longest operand: at the top of a band the marks show, which training shows behind padding alone
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str]
 
 
 def _predict(task: Task, family: str, layout: Layout, training: Training, lengths: tuple[int, ...]) -> Prediction:
+    if family == "banded" and layout.fixed:
+        layout = replace(layout, width=layout.width + ROOM)
     return predict(task, make_encoding(family, WINDOW if family == "window" else None), layout, training, lengths, "either")
 
 

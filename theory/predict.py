@@ -84,7 +84,8 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     if applied.name in ("window too small", "window far too small"):
         accuracy = _majority(task, encoding, layout, training, lengths, domain)
     else:
-        accuracy = tuple(_count(task, training, outcome, length, domain) for length in lengths)
+        longest = applied.longest or longest
+        accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in lengths)
     statement = paper_statement(task, encoding, training)
     return Prediction(
         task=task,
@@ -119,9 +120,9 @@ def _harmless(task: Task, layout: Layout, training: Training) -> bool:
     return causality(task, layout).value is False and causality(replace(task, expression=task.inner), layout).value is True
 
 
-def _count(task: Task, training: Training, outcome: Outcome, length: int, domain: str) -> LengthAccuracy:
+def _count(task: Task, training: Training, outcome: Outcome, length: int, domain: str, said: bool) -> LengthAccuracy:
     region = training.region(length)
-    kind = outcome.of(region)
+    kind = outcome.of(region) if said else None
     exact = Fraction(1) if kind == "exact" else None
     if kind == "truncation":
         exact = truncation_accuracy(task, training.longest, length, domain)

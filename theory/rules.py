@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from theory.alignment import digit_codes, keeps_codes, shift_lifts, training_support
+from theory.bands import band, coverage, reach
 from theory.causality import causality
 from theory.domains import Training
 from theory.encodings import Encoding
+from theory.errors import InputError
 from theory.expressions import affine
 from theory.layouts import Layout
+from theory.machines import TooLarge
 from theory.majority import majority_of
 from theory.properties import Property, translation_by_direction
 from theory.tasks import Task
 from theory.transducers import window_needed
+from theory.windows import local_machine
 
 ASSUMPTIONS = {
     "A1": "when a shift-equivariant rule fits the training data, the learner takes it",
@@ -47,6 +51,8 @@ RULES: dict[str, Rule] = {
     "window far too small": Rule("fails", "hypothesis", ("A1",), FAILED, everywhere=True),
     "window too small": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
     "window holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
+    "band undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
     "zero tail": Rule("fails", "hypothesis", (), FAILED),
@@ -61,10 +67,11 @@ RULES: dict[str, Rule] = {
 
 @dataclass(frozen=True)
 class Applied:
-    """The rule that applied, and the facts that made it."""
+    """The rule that applied, the facts that made it, and the longest operands that it speaks of (null: all)."""
 
     name: str
     reasons: tuple[str, ...]
+    longest: int | None = None
 
     @property
     def rule(self) -> Rule:
@@ -89,6 +96,8 @@ def _applicable(
         yield Applied("not causal", (f"the layout is not causal for the task: {causal.certificate}", "no network of any size can be exact"))
     if family == "window":
         yield _window(task, encoding, layout, training, support)
+    if family == "banded":
+        yield _band(task, encoding, layout, training, support)
     if family == "none":
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
@@ -160,8 +169,33 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     return Applied("window holds the rule", (invariant, fact, "each answer is a function of a bounded context, at every length alike"))
 
 
+def _band(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
+    """Attention masked to the offsets of the roles: training must show every context that operands one digit longer reach."""
+    local = translation_by_direction(task)["lsd"]
+    if local.value is False and not support.value and not _starts_apart(task, layout, local):
+        return Applied("no local rule", (f"a band shows a few digits, which cannot hold the state the task needs: {local.certificate}",))
+    machine = local_machine(task, "lsd")
+    if machine is None:
+        return Applied("band undecided", (f"no finite machine is known for {task.text}, least significant digit first",))
+    try:
+        offsets = reach(band(layout, task), encoding.layers)
+        found = coverage(task, machine, layout, offsets, training)
+    except (InputError, TooLarge) as reason:
+        return Applied("band undecided", (str(reason),))
+    sees = f"the layout names the offsets {', '.join(map(str, offsets))} back from the query; operands of up to {layout.width} digits"
+    fact = f"{sees} reach {found.contexts} contexts"
+    if found.ambiguous:
+        return Applied("band undecided", (f"{fact}, and {found.ambiguous} of them leave the answer open, so no network is exact there",))
+    shown = f"what training does not show of them: {found.text()}"
+    if found.digits < min(training.longest + 1, layout.width):
+        return Applied("band undecided", (fact, shown))
+    return Applied("band holds the rule", (fact, shown, "each answer is a function of such a context, at every place alike"), found.digits)
+
+
 def in_distribution(task: Task, encoding: Encoding, layout: Layout, training: Training) -> str:
-    """Outcome on the trained lengths: exact, unless a window leaves some tokens of a line out of sight."""
+    """Outcome on the trained lengths: exact, unless a window or band leaves some tokens of a line out of sight."""
+    if encoding.family == "banded":
+        return "undetermined"
     tokens = len(layout.slots(layout.widths(task, training.longest)))
     return "exact" if encoding.receptive_field is None or encoding.receptive_field >= tokens - 1 else "undetermined"
 

@@ -6,35 +6,32 @@ of r = visible - 1 tokens before it) answers a function of these tokens, its con
 that some input reaches has one true answer, and then it is right on every input iff it gives that answer in each of them: by induction on
 t, what it has written as c_0 .. c_{t-1} is true.
 
-Contexts are enumerated from the machine alone. Reading tokens from the left, a reader who does not know the hidden past keeps the set of
-the situations that the machine can be in. A context is a path of this deterministic automaton, so none comes twice, and paths are counted
-without listing them. Inputs are all pairs of operands, each written at the length of its longer one (D_1, D_2, ... of theory.domains), in
-as many groups as the result needs. Least significant digit first, every digit sequence begins such an input, so the groups of zeros at
-its end reach no context of their own; most significant first, an input of more than one group does not begin with the group (0, 0).
+Contexts are enumerated from the machine alone, as theory.contexts says. Inputs are all pairs of operands, each written at the length of
+its longer one (D_1, D_2, ... of theory.domains), in as many groups as the result needs. Least significant digit first, every digit
+sequence begins such an input, so the groups of zeros at its end reach no context of their own; most significant first, an input of more
+than one group does not begin with the group (0, 0).
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from theory.contexts import Kind, Known, Reachable, answers
 from theory.layouts import Layout, Slot, token_id
 from theory.machines import TooLarge
 from theory.tasks import Task
 from theory.transducers import Transducer, affine_transducer, quotient_transducer
 
-if TYPE_CHECKING:
-    from numpy import int16, int64
-    from numpy.typing import NDArray
-
 State = Hashable
 Pair = tuple[int, int]
 
 MAX_SITUATIONS = 1_000_000  # situations read while looking for the smallest window
+MAX_WORK = 4_000_000  # situations read to find the contexts of a window, some seconds
 
 #: what the next token is; a context ends before a result digit
 X, Y, C = range(3)
@@ -118,10 +115,6 @@ def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: st
 
 # ------------------------------------------------------------------------------------------------------------------------- knowledge
 
-#: Situations: X (state,), Y (state, x), C (next state, c). What a reader holds possible: each with the fewest groups before the context.
-Known = frozenset[tuple[tuple[Any, ...], int]]
-
-
 def everything(source: Source, phase: int, count: bool = True) -> Known:
     """What is possible before a token of this phase when nothing was seen; without `count`, the numbers of groups are left at 0."""
     found: dict[tuple[Any, ...], int] = {}
@@ -161,11 +154,6 @@ def read(source: Source, known: Known, phase: int, operand: Sequence[int] | None
                 if after is not None:
                     add(y, after, before)
     return {token: frozenset(branch.items()) for token, branch in sorted(found.items())}
-
-
-def answers(known: Known) -> set[int]:
-    """The true answers that a reader holds possible at a query."""
-    return {c for (_, c), _ in known}
 
 
 def first_phase(visible: int) -> int:
@@ -221,36 +209,7 @@ def _read_all(source: Source, family: set[Known], phase: int, work: int) -> tupl
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Contexts of one length: `prefix`, then one token per table; table[node][token] is the next node, -1 where the token cannot come."""
-
-    prefix: tuple[int, ...]
-    tables: tuple[tuple[tuple[int, ...], ...], ...]
-    ends: tuple[Known, ...]
-
-    def count(self) -> int:
-        ways = [1]
-        for table in self.tables:
-            after: Counter[int] = Counter()
-            for number, row in zip(ways, table, strict=True):
-                for node in row:
-                    after[node] += number
-            ways = [after[node] for node in range(1 + max(max(row) for row in table))]
-        return sum(ways)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Contexts of one length: token ids (N, k), the true answer of each (-1: the hidden past decides), the end of its path in `kind`."""
-
-    tokens: NDArray[int16]
-    answer: NDArray[int64]
-    end: NDArray[int64]
-    kind: Kind
-
-
-@dataclass(frozen=True)
-class Contexts:
+class Contexts(Reachable):
     """The contexts of up to `visible` tokens that a source of inputs reaches; shorter ones show <bos>, and hide nothing."""
 
     source: Source
@@ -258,7 +217,11 @@ class Contexts:
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
-        """Start contexts, shortest first, and last the contexts that do not reach back to <bos>."""
+        """Start contexts, shortest first, and last the contexts that do not reach back to <bos>.
+
+        Raises:
+            TooLarge: more than MAX_WORK situations to follow.
+        """
         bos = token_id(Slot("bos"), {}, self.source.base)
         starts = frozenset(((state,), 0) for state in self.source.starts)
         begun = [self._kind((bos,), starts, X, length - 1) for length in range(3, self.visible + 1, 3)]
@@ -267,30 +230,20 @@ class Contexts:
         return tuple(kind for kind in found if kind.ends)
 
     def _kind(self, prefix: tuple[int, ...], known: Known, phase: int, tokens: int) -> Kind:
-        layer, tables = [known], []
+        layer, tables, work = [known], [], 0
         for depth in range(tokens):
+            work += sum(map(len, layer)) * self.source.base
+            if work > MAX_WORK:
+                raise TooLarge(f"more than {MAX_WORK} situations of the machine to follow")
             number: dict[Known, int] = {}
             branches = [read(self.source, node, (phase + depth) % 3) for node in layer]
             for after in (after for branch in branches for after in branch.values()):
                 number.setdefault(after, len(number))
             tables.append(tuple(tuple(number[b[t]] if t in b else -1 for t in range(self.source.base)) for b in branches))
             layer = list(number)
-        return Kind(prefix, tuple(tables), tuple(layer))
-
-    def count(self) -> int:
-        """How many there are."""
-        return sum(kind.count() for kind in self.kinds)
-
-    def blocks(self, size: int) -> Iterator[Block]:
-        """All of them, in an order that does not depend on `size`, about that many at a time."""
-        import numpy as np
-
-        for kind in self.kinds:
-            tables = [np.array(table) for table in kind.tables]
-            single = np.array([min(found) if len(found := answers(known)) == 1 else -1 for known in kind.ends])
-            root = np.array([kind.prefix], dtype=np.int16).reshape(1, -1)
-            for tokens, end in _expand(tables, root, np.zeros(1, dtype=np.int64), max(1, size // self.source.base)):
-                yield Block(tokens, single[end], end, kind)
+        columns = tuple(range(len(prefix), len(prefix) + tokens))
+        offsets = tuple(range(len(prefix) + tokens))[::-1]
+        return Kind(offsets, prefix + (-1,) * tokens, columns, tuple(tables), tuple(layer))
 
     def groups_before(self, kind: Kind, end: int, given: int) -> int | None:
         """The fewest groups before the query's own, in an input that shows such a context and whose true answer is not `given`."""
@@ -326,20 +279,6 @@ def _follow(source: Source, state: State, tokens: tuple[int, ...], given: int) -
             return None
         state, c = after
     return tuple((group[0], group[1]) for group in groups) if c != given else None
-
-
-def _expand(tables: list[Any], tokens: Any, node: Any, size: int) -> Iterator[tuple[Any, Any]]:
-    """All continuations of the given beginnings (N, k), each at its node, `size` beginnings at a time."""
-    import numpy as np
-
-    if not tables:
-        yield tokens, node
-        return
-    for first in range(0, len(node), size):
-        after = tables[0][node[first : first + size]]
-        row, token = np.nonzero(after >= 0)
-        longer = np.column_stack((tokens[first : first + size][row], token.astype(np.int16)))
-        yield from _expand(tables[1:], longer, after[row, token], size)
 
 
 def training_length(task: Task, machine: Transducer, visible: int, domain: str = "either") -> int:

@@ -29,8 +29,8 @@ PROCESSES = 2
 LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
-    "run", "weights_sha256", "task", "base", "direction", "layers", "window", "receptive_field", "smallest_window", "verdict", "proved",
-    "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
+    "run", "weights_sha256", "task", "base", "direction", "layers", "window", "offsets", "receptive_field", "smallest_window", "verdict",
+    "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
 )  # fmt: skip
 NEARLY = ("margin", "rounding")
 
@@ -47,9 +47,11 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
         "direction": spec.direction,
         "layers": spec.layers,
         "window": spec.window,
+        "offsets": None if spec.window is not None else list(spec.offsets or ()),
         "receptive_field": found.receptive_field,
         "smallest_window": found.smallest_window,
         "verdict": found.verdict,
+        "digits": found.digits,
         "proved": list(findings.proved),
         "contexts": findings.contexts,
         "contexts_sha256": findings.contexts_sha256,
@@ -142,9 +144,13 @@ def certificate_text(found: Certificate) -> str:
     """The verdict first, then what it rests on."""
     run, spec, findings = found.run, found.run.spec, found.findings
     lines = [_headline(found)]
-    lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, window {spec.window}")
-    need = "no window is enough for the task" if found.smallest_window is None else f"the task needs a window of {found.smallest_window}"
-    lines.append(f"each digit is a function of at most {found.receptive_field} tokens; {need}")
+    sees = f"window {spec.window}" if spec.window is not None else f"a band of offsets {', '.join(map(str, spec.offsets or ()))}"
+    lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, {sees}")
+    need = ""
+    if spec.window is not None:
+        known = found.smallest_window is not None
+        need = f"; the task needs a window of {found.smallest_window}" if known else "; no window is enough for the task"
+    lines.append(f"each digit is a function of at most {found.receptive_field} tokens{need}")
     lines.append(f"{findings.contexts} reachable contexts, {findings.failing} answered wrongly")
     for one in findings.failures[:LISTED]:
         true = "more than one true answer" if one.truth < 0 else f"true {one.truth}"
@@ -166,10 +172,12 @@ def _headline(found: Certificate) -> str:
     match found.verdict:
         case "certified":
             other = "" if "float32" in proved else "; in float32 shown for each context, not for every order of summation"
-            return f"certified for all lengths: {task.text} in base {task.base}, in {', '.join(proved)} arithmetic{other}"
+            which = "all lengths" if found.digits is None else f"all operands of up to {found.digits} digits, which are all that fit"
+            return f"certified for {which}: {task.text} in base {task.base}, in {', '.join(proved)} arithmetic{other}"
         case "refuted":
             assert found.wrong is not None
-            return f"not certified: {_show(found.wrong, task.text)}"
+            up_to = f"certified for all operands of up to {found.digits} digits, not beyond" if found.digits else "not certified"
+            return f"{up_to}: {_show(found.wrong, task.text)}"
     return "not certified: no wrong input was found, but some lead is within rounding, or rounding is not bounded"
 
 
@@ -187,7 +195,10 @@ def _token(token: int, base: int) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict on one network of a group, or why there is none; `shown` is its headline."""
+    """The verdict on one network of a group, or why there is none; `shown` is its headline.
+
+    `digits` is what a banded network is proved for, `wrong_digits` the length of the operands that refute a network.
+    """
 
     digest: str
     seed: int
@@ -195,6 +206,16 @@ class Outcome:
     shown: str
     contexts: int = 0
     margin: float | None = None
+    digits: int | None = None
+    wrong_digits: int | None = None
+
+    def up_to(self, digits: int) -> str:
+        """The verdict on operands of up to so many digits alone."""
+        if self.verdict in ("certified", "error"):
+            return self.verdict
+        if self.digits is not None and digits <= self.digits:
+            return "certified"
+        return "refuted" if self.wrong_digits is not None and self.wrong_digits <= digits else "undecided"
 
 
 def outcome(run: Run, limit: int = LIMIT) -> Outcome:
@@ -209,7 +230,11 @@ def outcome(run: Run, limit: int = LIMIT) -> Outcome:
     except Exception as error:
         shown = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         return Outcome(run.spec.digest, run.spec.seed, "error", shown)
-    return Outcome(run.spec.digest, run.spec.seed, found.verdict, _headline(found), found.findings.contexts, found.findings.margin)
+    findings, wrong = found.findings, found.wrong
+    return Outcome(
+        run.spec.digest, run.spec.seed, found.verdict, _headline(found), findings.contexts, findings.margin,
+        found.digits, None if wrong is None else wrong.digits,
+    )  # fmt: skip
 
 
 def recorded(run: Run) -> Outcome:
@@ -230,7 +255,10 @@ def recorded(run: Run) -> Outcome:
         if (given := answer(run, a, b)) == run.spec.make_task()(a, b):
             raise InputError(f"{path}: its wrong input is answered rightly: certify the run again")
         shown = f"not certified: {run.spec.make_task().text} at a = {a}, b = {b} is {wrong['truth']}, and the network answers {given}"
-    return Outcome(run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"))
+    return Outcome(
+        run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"),
+        content.get("digits"), None if not isinstance(wrong, dict) else int(wrong["digits"]),
+    )  # fmt: skip
 
 
 def outcomes(runs: Sequence[Run]) -> Iterator[Outcome]:

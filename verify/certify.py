@@ -32,10 +32,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from theory.bands import BandContexts, reach, up_to
+from theory.contexts import Block
 from theory.errors import InputError
+from theory.machines import TooLarge
 from theory.tasks import Task, digit_count
 from theory.transducers import Transducer
-from theory.windows import Block, Contexts, Pair, all_inputs, local_machine, smallest_window
+from theory.windows import Contexts, Pair, all_inputs, local_machine, smallest_window
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +47,8 @@ if TYPE_CHECKING:
     from empirical.store import Run
 
 LIMIT = 20_000_000  # contexts
-BATCH = 4096
+BATCH = 4096  # contexts at a time, at most
+TOKENS = 2**18  # tokens of lines at a time, about
 KEPT = 1000  # failing contexts that are kept, those of the shortest inputs
 TRIED = 200  # of them, those from which inputs are made
 
@@ -53,7 +57,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Failure:
-    """A context answered wrongly: its tokens, the wrong answer, the true one (-1: several), and the groups before the query's own."""
+    """A context answered wrongly: its tokens, the wrong answer, the true one (-1: several), and the size of the least input that shows it.
+
+    `groups` are the groups before the query's own, in a band the digits of the operands.
+    """
 
     tokens: tuple[int, ...]
     given: int
@@ -86,6 +93,7 @@ class Findings:
         proved: The arithmetics for which every lead exceeds what rounding can move.
         deviation: The largest difference between a logit of the stored network in float32 and in float64.
         faithful: Whether all those differences lie within the error bounds; if not, nothing is proved.
+        open: The least size of inputs that reach a context not proved right (bands: operand digits); null where all are.
     """
 
     contexts: int
@@ -97,11 +105,12 @@ class Findings:
     proved: tuple[str, ...]
     deviation: float | None
     faithful: bool
+    open: int | None
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """The verdict on one network; `certified` at every length, or why not."""
+    """The verdict on one network; `certified` at every length (bands: up to the width), or why not."""
 
     run: Run
     receptive_field: int
@@ -110,43 +119,59 @@ class Certificate:
     wrong: WrongInput | None
 
     @property
+    def digits(self) -> int | None:
+        """A banded network is proved right on all operands of up to so many digits; null for windows, which are proved at every length."""
+        if self.run.spec.window is not None:
+            return None
+        found = self.findings
+        return 0 if not found.faithful else self.run.spec.width if found.open is None else found.open - 1
+
+    @property
     def verdict(self) -> str:
-        """`certified` at every length, `refuted` by an input, or `undecided`: a lead within rounding, or arithmetic beyond its bounds."""
+        """`certified` on every input that fits, `refuted` by one, or `undecided`: a lead within rounding, arithmetic beyond its bounds."""
         return "certified" if "float64" in self.findings.proved else "refuted" if self.wrong is not None else "undecided"
 
 
 def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, total: None) -> Certificate:
-    """Decide whether a network is right at every length.
+    """Decide whether a network is right at every length; of a banded one, up to how many digits.
 
     Raises:
-        InputError: it has no hard window, its layout is not interleaved, its task no finite machine, its weights do not fit its
+        InputError: it has no hard window or band, its layout is not local, its task has no finite machine, its weights do not fit its
             specification, or there are more than `limit` contexts.
     """
     from empirical.store import load_model
 
     machine, contexts = machine_of(run), contexts_of(run)
-    field = contexts.visible
-    if (count := contexts.count()) > limit:
+    name, field = f"run {run.spec.digest}", contexts.visible
+    try:
+        count = contexts.count()
+        needed = smallest_window(machine) if run.spec.window is not None else None
+    except TooLarge as reason:
+        raise InputError(f"{name}: {reason}: train with a smaller window, base or coefficients") from None
+    if count > limit:
         why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
-        raise InputError(f"run {run.spec.digest}: {why}: allow more with --limit, or train with a smaller window")
+        raise InputError(f"{name}: {why}: allow more with --limit, or train with a smaller window")
     try:
         stored, wide = load_model(run), load_model(run)
     except (RuntimeError, ValueError, OSError) as error:
         problem = " ".join(str(error).split())[:120]
         raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None
     findings = examine(contexts, count, stored, wide, progress)
-    return Certificate(run, field, smallest_window(machine), findings, _wrong_input(run, machine, contexts, findings.failures))
+    return Certificate(run, field, needed, findings, _wrong_input(run, machine, contexts, findings.failures))
 
 
-def contexts_of(run: Run) -> Contexts:
+def contexts_of(run: Run) -> Contexts | BandContexts:
     """The reachable contexts of a run's receptive field.
 
     Raises:
         InputError: as in `machine_of`.
     """
-    machine, field = machine_of(run), run.spec.make_encoding().receptive_field
-    assert field is not None
-    return Contexts(all_inputs(machine), field)
+    machine, spec = machine_of(run), run.spec
+    field, offsets = spec.make_encoding().receptive_field, spec.offsets
+    if field is not None:
+        return Contexts(all_inputs(machine), field)
+    assert offsets is not None
+    return BandContexts(spec.make_task(), machine, spec.make_layout(), reach(offsets, spec.layers), up_to(spec.width))
 
 
 def machine_of(run: Run) -> Transducer:
@@ -157,9 +182,9 @@ def machine_of(run: Run) -> Transducer:
     """
     spec = run.spec
     name = f"run {spec.digest}"
-    if spec.window is None or spec.mechanism != "bias":
-        raise InputError(f"{name}: its encoding {spec.encoding} has no hard window: certify runs with --pe window")
-    if spec.layout != "interleaved":
+    if spec.offsets is None or spec.mechanism != "bias":
+        raise InputError(f"{name}: its encoding {spec.encoding} has no hard window or band: certify runs with --pe window or banded")
+    if spec.window is not None and spec.layout != "interleaved":
         raise InputError(f"{name}: its layout {spec.layout} keeps no fixed number of digit groups in view: certify interleaved runs")
     task = spec.make_task()
     machine = local_machine(task, spec.direction)
@@ -169,7 +194,7 @@ def machine_of(run: Run) -> Transducer:
     return machine
 
 
-def examine(contexts: Contexts, count: int, stored: GPT, wide: GPT, progress: Progress) -> Findings:
+def examine(contexts: Contexts | BandContexts, count: int, stored: GPT, wide: GPT, progress: Progress) -> Findings:
     """Evaluate all contexts, in float64 with error bounds and by the stored network in float32; `wide` is turned to float64."""
     import numpy as np
     import torch
@@ -181,15 +206,19 @@ def examine(contexts: Contexts, count: int, stored: GPT, wide: GPT, progress: Pr
     bound_A = torch.zeros(len(ARITHMETICS), dtype=torch.float64)
     proved = dict.fromkeys(("exact", *ARITHMETICS), True)
     failures: list[Failure] = []
-    for block in contexts.blocks(max(256, BATCH // (contexts.visible if len(wide.blocks) > 1 else 1))):
+    least: float = math.inf
+    tokens = max(kind.offsets[0] + 1 for kind in contexts.kinds)
+    for block in contexts.blocks(max(256, min(BATCH // (contexts.visible if len(wide.blocks) > 1 else 1), TOKENS // tokens))):
         digest.update(np.column_stack((block.tokens, block.answer)).astype("<i2").tobytes())
         token_NT, truth_N = torch.from_numpy(block.tokens).long(), torch.from_numpy(block.answer)
-        scores = analysis.scores(token_NT)
+        scores = analysis.scores(token_NT, block.kind.offsets)
         with torch.inference_mode():
-            narrow_NV = stored(token_NT, torch.tensor([token_NT.shape[1] - 1]))[:, 0].double()
+            narrow_NV = stored(_line(token_NT, block.kind.offsets), torch.tensor([block.kind.offsets[0]]))[:, 0].double()
         lead_NV, error_ANV = _leads(scores.logits, truth_N), scores.lead_error(truth_N.clamp(min=0))
         for name, moved_NV in zip(proved, (error_ANV[0], 2 * error_ANV[0], error_ANV.sum(0)), strict=True):
             proved[name] &= bool((lead_NV > moved_NV).all())
+        open_N = ~(lead_NV > 2 * error_ANV[0]).all(1).numpy()
+        least = min([least, *(size for end in set(block.end[open_N].tolist()) for _, size in block.kind.ends[end])])
         apart_NV = (narrow_NV - scores.logits).abs()
         faithful &= bool((apart_NV <= scores.error().sum(0)).all())
         deviation, margin = max(deviation, float(apart_NV.max())), min(margin, float(lead_NV.where(~lead_NV.isnan(), math.inf).min()))
@@ -212,7 +241,15 @@ def examine(contexts: Contexts, count: int, stored: GPT, wide: GPT, progress: Pr
         proved=tuple(name for name, good in proved.items() if good and faithful),
         deviation=_finite(deviation),
         faithful=faithful,
+        open=int(least) if math.isfinite(least) else None,
     )
+
+
+def _line(token_NT: Tensor, offsets: Sequence[int]) -> Tensor:
+    """Lines that show these tokens so far before their end; what stands in the gaps is not seen, here the digit 0."""
+    line_NS = token_NT.new_zeros(len(token_NT), offsets[0] + 1)
+    line_NS[:, [offsets[0] - offset for offset in offsets]] = token_NT
+    return line_NS
 
 
 def _leads(logit_NV: Tensor, truth_N: Tensor) -> Tensor:
@@ -226,13 +263,13 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _failure(contexts: Contexts, block: Block, i: int, given: int) -> Failure:
+def _failure(contexts: Contexts | BandContexts, block: Block, i: int, given: int) -> Failure:
     groups = contexts.groups_before(block.kind, int(block.end[i]), given)
     assert groups is not None
     return Failure(tuple(block.tokens[i].tolist()), given, int(block.answer[i]), groups)
 
 
-def _wrong_input(run: Run, machine: Transducer, contexts: Contexts, failures: Sequence[Failure]) -> WrongInput | None:
+def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContexts, failures: Sequence[Failure]) -> WrongInput | None:
     """The shortest operands that the failing contexts imply, as the stored network itself answers them."""
     from empirical.evaluate import answer
 

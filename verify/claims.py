@@ -154,10 +154,14 @@ class RunsEvidence(Model):
 
 
 class CertificateEvidence(Model):
-    """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights."""
+    """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights.
+
+    With `digits`, on operands of up to so many digits alone: what a banded network is certified for ends below its width.
+    """
 
     certificates: Runs
     outcome: Literal["certified", "refuted"]
+    digits: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class Table(Model):

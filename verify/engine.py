@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ def _certify_group(
     try:
         networks = ev.of_group(runs, group)
         for one in certify(networks):
-            found.append(one)
+            found.append(one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits)))
             progress("networks certified", len(found), len(networks))
     except Exception as error:  # as above: our checker's, not the claim's
         return _verdict(claim, ERROR, _describe(error), {})

@@ -9,7 +9,8 @@ length of the line around the context, the order of summation, fused or not, cac
   gamma_n = n u / (1 - n u) times the sum of their absolute values (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1),
 - exp has relative error at most FUNCTION u, and erf absolute error at most FUNCTION u (torch's vector library states 1 unit),
 - nothing overflows (underflow is covered: it adds less than TINY),
-- keys outside the window get the score -inf, hence the weight exactly 0: adding 0 * v = 0 to a sum is exact, so they change nothing.
+- keys out of sight (outside the window or band) get the score -inf, hence the weight exactly 0: adding 0 * v = 0 to a sum is exact, so
+  they change nothing.
 
 How a radius grows: a matrix W multiplies it by its spectral norm and adds gamma_n |W| |x|; layer normalisation divides it by the standard
 deviation; GELU multiplies it by at most 1.13; softmax turns errors of at most d in the scores into relative errors of exp(2d) - 1 in the
@@ -24,6 +25,7 @@ context as well, and refuses to certify if a logit lies outside its radius.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -87,15 +89,17 @@ class Layer:
     up: Matrix
     down: Matrix
     bias: Tensor
+    offsets: tuple[int, ...]
     eps: float
 
     @classmethod
     def of(cls, block: Block) -> Layer:
         here = block.attention
+        assert here.offsets is not None
         rows = (here.q.weight, *here.kv.weight.chunk(2))
         q, k, v = ([matrix(part) for part in (weight * block.norm_attention.weight).chunk(here.heads)] for weight in rows)
         up = matrix(block.up.weight * block.norm_mlp.weight)
-        return cls(q, k, v, matrix(here.out.weight), up, matrix(block.down.weight), here.distance, block.norm_mlp.eps)
+        return cls(q, k, v, matrix(here.out.weight), up, matrix(block.down.weight), here.distance, here.offsets, block.norm_mlp.eps)
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Scores:
 
 
 class Analysis:
-    """A network with relative bias, in float64."""
+    """A network with relative bias that sees certain offsets only, in float64."""
 
     def __init__(self, model: GPT) -> None:
         """The model is turned to float64 in place."""
@@ -167,12 +171,11 @@ class Analysis:
         """Rounding: |x|/2 (1 + erf) is off by at most FUNCTION + 8 units of |x|, the argument of erf being off by two."""
         return Ball(F.gelu(x.centre), SECOND * (GELU_SLOPE * x.radius + self._gamma(FUNCTION + 8, x.radius) * x.size) + TINY)
 
-    def attention(self, q: Ball, k: Ball, v: Ball, bias: Tensor) -> Ball:
-        """Of queries (N, Q, H, E), at the last Q positions of the keys (N, K, H, E): the concatenated heads (N, Q, C)."""
-        K, E, Q, window = k.centre.shape[1], k.centre.shape[3], q.centre.shape[1], len(bias) - 1
-        back_QK = torch.arange(K - Q, K)[:, None] - torch.arange(K)
-        shown = ((back_QK >= 0) & (back_QK <= window))[..., None]
-        bias_QKH = bias[back_QK.clamp(0, window)]
+    def attention(self, q: Ball, k: Ball, v: Ball, layer: Layer, at_K: Tensor) -> Ball:
+        """Of queries (N, Q, H, E), at the last Q of the positions at_K of keys (N, K, H, E): the concatenated heads (N, Q, C)."""
+        K, E, Q = k.centre.shape[1], k.centre.shape[3], q.centre.shape[1]
+        seen_QKO = (at_K[-Q:, None] - at_K)[..., None] == torch.tensor(layer.offsets)
+        shown, bias_QKH = seen_QKO.any(2)[..., None], seen_QKO.double() @ layer.bias
         score_NQKH = torch.einsum("nqhe,nkhe->nqkh", q.centre, k.centre) / math.sqrt(E) + bias_QKH
         size_q, size_k = q.size[:, :, :, None], k.size[:, :, None]
         error = (q.radius[:, :, :, None] * size_k + size_q * k.radius[:, :, None]) / math.sqrt(E)  # (A, N, Q, K, H)
@@ -180,7 +183,7 @@ class Analysis:
         spread = score_NQKH.where(shown, -math.inf).amax(2) - score_NQKH.where(shown, math.inf).amin(2)
         worst = error.where(shown, 0.0).amax(3)  # over the keys, (A, N, Q, H)
         worst = worst + SECOND * self._gamma(1, worst) * (spread + 2 * worst + FUNCTION)  # subtracting the largest, then exp
-        keys = min(K, window + 1)
+        keys = min(K, len(layer.offsets))
         relative = _small(torch.expm1(2 * worst) + SECOND * self._gamma(keys + 4, worst))
         weight_NQKH = score_NQKH.where(shown, -math.inf).softmax(2)
         y_NQHE = torch.einsum("nqkh,nkhe->nqhe", weight_NQKH, v.centre)
@@ -195,7 +198,7 @@ class Analysis:
         rounding = self._gamma(keys + 6, relative) * (y_NQHE.norm(dim=-1) + mean(v.size[:, :, None]))
         return Ball(y_NQHE.flatten(2), (SECOND * (moved + rounding) + TINY).norm(dim=-1))
 
-    def block(self, x: Ball, token_NT: Tensor | None, layer: Layer, last: bool) -> Ball:
+    def block(self, x: Ball, token_NT: Tensor | None, layer: Layer, at_T: Tensor, last: bool) -> Ball:
         """One layer. In the first, all that comes before attention depends on the token alone: x is the vocabulary, read by `token_NT`."""
         normal = self.normalise(x, layer.eps)
         q, k, v = (self.heads(normal, by) for by in (layer.q, layer.k, layer.v))
@@ -203,16 +206,17 @@ class Analysis:
             q, k, v, x = (part.take(token_NT) for part in (q, k, v, x))
         if last:
             q, x = q.last(), x.last()
-        x = self.add(x, self.linear(self.attention(q, k, v, layer.bias), layer.out))
+        x = self.add(x, self.linear(self.attention(q, k, v, layer, at_T), layer.out))
         return self.add(x, self.linear(self.gelu(self.linear(self.normalise(x, layer.eps), layer.up)), layer.down))
 
     @torch.no_grad()
-    def scores(self, token_NT: Tensor) -> Scores:
-        """Logits after the last token of each context."""
+    def scores(self, token_NT: Tensor, offsets: Sequence[int] | None = None) -> Scores:
+        """Logits after the last token of each context; `offsets` says how far before it each token stands (None: no gaps)."""
+        at_T = torch.arange(token_NT.shape[1]) if offsets is None else -torch.tensor(offsets)
         table = self.model.tokens.weight
         x = Ball(table, torch.zeros(len(self.u_A), len(table), dtype=torch.float64))
         for i, layer in enumerate(self.layers):
-            x = self.block(x, token_NT if i == 0 else None, layer, i == len(self.layers) - 1)
+            x = self.block(x, token_NT if i == 0 else None, layer, at_T, i == len(self.layers) - 1)
         x = self.normalise(x, self.model.norm.eps)
         size = x.size[:, :, 0]
         rounding = self._gamma(table.shape[1] + 1, size) * size
