@@ -77,7 +77,7 @@ def work(task: Task) -> int:
         return 0
     if p is not None and terms is not None and terms.keys() <= {(1, 1), (0, 0)}:
         return min(p, MAX_PRODUCT_MODULUS)
-    return 0 if _period(task.expression) is None else MAX_PRODUCT_MODULUS
+    return 0 if operand_period(task.expression) is None else MAX_PRODUCT_MODULUS
 
 
 def box_agreements(task: Task, trained: int, a: Range, b: Range) -> int | None:
@@ -115,7 +115,7 @@ def uncounted(task: Task, trained: int) -> str:
     match task.expression:
         case Binary("%", Call("digitsum"), Const(q)):
             return f"digit sums are counted mod p up to {MAX_DIGIT_SUM}, and here p = {short(q)}"
-    if (period := _period(task.expression)) is not None:
+    if (period := operand_period(task.expression)) is not None:
         return f"pairs of residues are counted up to {MAX_PAIRS}, and here the residues are mod {short(period)}"
     return f"no formula covers the task, and pairs of operands are enumerated up to {MAX_PAIRS}"
 
@@ -219,7 +219,7 @@ def cell_agreements(expression: Expression, base_power: int, a: Range, b: Range,
         if size(r) > 1 and Var(name) not in nodes(expression):  # 0 stands for all its values
             found = cell_agreements(expression, base_power, *((ZERO, b) if name == "a" else (a, ZERO)), same)
             return None if found is None else found * size(r)
-    period = _period(expression)
+    period = operand_period(expression)
     fits = _fits(expression, max(a[1], b[1]) if period is None else period)
     if _cell_bound(a, base_power, period) * _cell_bound(b, base_power, period) > (MAX_PAIRS if fits else MAX_PAIRS_BIG):
         return None
@@ -241,7 +241,7 @@ def _marks(counts: list[int]) -> tuple[list[int], list[list[int]]]:
     return found, [[int(count == value) for count in counts] for value in found]
 
 
-def _period(expression: Expression) -> int | None:
+def operand_period(expression: Expression) -> int | None:
     """L = lcm of all mods: a period of f in each operand, if every operand stands below a mod and no // occurs.
 
     + - * keep congruence modulo L, and a mod that divides L turns it into equality.

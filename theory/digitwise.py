@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
-from math import prod
+from math import isqrt, prod
 from typing import TYPE_CHECKING, Any
 
 from theory.accuracy import MAX_PAIRS, Same, box_agreements, cell_agreements
@@ -33,6 +33,7 @@ from theory.domains import Box, boxes
 from theory.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
 from theory.machines import TooLarge
 from theory.ordering import MAX_DIGIT_SUM, DigitSums
+from theory.properties import short
 from theory.tasks import Task, digit_count
 from theory.transducers import affine_transducer, quotient_transducer
 
@@ -64,6 +65,15 @@ def digit_accuracies(task: Task, trained: int, length: int, domain: str) -> tupl
         shares = _box_shares(task, trained, box, width)
         total = [None if old is None or share is None else old + box.weight * share for old, share in zip(total, shares, strict=True)]
     return tuple(total)
+
+
+def uncounted_digits(task: Task) -> str:
+    """Why `digit_accuracies` may answer None: the limit that the task is beyond."""
+    if task.modulus is not None and affine(task.inner) is not None:
+        return f"laws of residues are computed mod p up to {isqrt(MAX_PAIRS)}, and here p = {short(task.modulus)}"
+    if polynomial(task.expression) is not None and affine(task.expression) is None:
+        return f"no exact law of the higher digits of products is known, and pairs of operands are enumerated up to {MAX_PAIRS}"
+    return f"no law of the digits is known here, and pairs of operands (of residues) are enumerated up to {MAX_PAIRS}"
 
 
 def _box_shares(task: Task, trained: int, box: Box, width: int) -> Sequence[Fraction | None]:
@@ -273,8 +283,8 @@ def _multiple_law(slope: int, r: Range, p: int) -> list[tuple[int, Vector]]:
 
 def _digit_sums(p: int | None, base: int, trained: int, r: Range, width: int) -> list[int] | None:
     """digitsum(a) mod p, or the digit sum itself: the sums s of x and t of A are independent, f^ = s and f = s + t, both mod p."""
-    values = [number for high, _ in pieces(r, base**trained) for number in (high[1], base**trained)]
-    modulus = p or 1 + 2 * (base - 1) * max(digit_count(value, base) for value in values)
+    largest = (base - 1) * (digit_count(r[1], base) + trained)
+    modulus = p or largest + 1
     if modulus > MAX_DIGIT_SUM:
         return None
     sums, counts = DigitSums(base, modulus), [0] * width
