@@ -284,7 +284,7 @@ def _multiple_law(slope: int, r: Range, p: int) -> list[tuple[int, Vector]]:
 def _digit_sums(p: int | None, base: int, trained: int, r: Range, width: int) -> list[int] | None:
     """digitsum(a) mod p, or the digit sum itself: the sums s of x and t of A are independent, f^ = s and f = s + t, both mod p."""
     largest = (base - 1) * (digit_count(r[1], base) + trained)
-    modulus = p or largest + 1
+    modulus = min(p or largest + 1, largest + 1)
     if modulus > MAX_DIGIT_SUM:
         return None
     sums, counts = DigitSums(base, modulus), [0] * width

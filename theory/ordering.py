@@ -21,6 +21,7 @@ from itertools import accumulate, product
 
 from theory.counting import Range, common, pieces, size
 from theory.expressions import Binary, Call, Const, Expression, Var
+from theory.tasks import digit_count
 
 ZERO: Range = (0, 1)
 MAX_DIGIT_SUM = 10_000  # largest p of digitsum(a) % p that is counted
@@ -48,7 +49,11 @@ def order_agreements(expression: Expression, base: int, base_power: int, a: Rang
             return sum(_difference(A, x, C, y, base_power) for (A, x), (C, y) in blocks)
         case Call("digitsum" | "reverse", (Var(name),), digits) if digits == base:
             return _single(name, a, b, base_power, lambda high: size(common(high, ZERO)))
-        case Binary("%", Call("digitsum", (Var(name),), digits), Const(p)) if digits == base and p <= MAX_DIGIT_SUM:
+        case Binary("%", Call("digitsum", (Var(name),), digits), Const(p)) if digits == base:
+            if p > (base - 1) * digit_count(max(a[1], b[1]), base):  # no digit sum but 0 is divisible
+                return _single(name, a, b, base_power, lambda high: size(common(high, ZERO)))
+            if p > MAX_DIGIT_SUM:
+                return None
             return _single(name, a, b, base_power, digit_sums(base, p).zero)
         case Binary("//", Var(name), Const(q)):
             own, other = (a, b) if name == "a" else (b, a)

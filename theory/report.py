@@ -109,7 +109,7 @@ def accuracy_text(found: Prediction) -> str:
 
 def _row(row: LengthAccuracy, outcome: str | None) -> tuple[str, ...]:
     if row.exact is None:
-        return str(row.length), row.region, "-", "not counted" if outcome == "truncation" else "no function predicted"
+        return str(row.length), row.region, "-", "no method counts it" if outcome == "truncation" else "no function predicted"
     return str(row.length), row.region, percent(row.exact), fraction(row.exact)
 
 
