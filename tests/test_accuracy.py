@@ -18,7 +18,7 @@ from theory.tasks import Task, make_task
 
 Range = tuple[int, int]
 
-bases = st.sampled_from((2, 3, 5, 10))
+bases = st.sampled_from((2, 3, 5, 7, 10, 12, 16))
 coefficients = st.integers(-30, 30)
 moduli = st.integers(1, 70)
 
@@ -69,7 +69,7 @@ def test_box_agreements_are_what_enumeration_counts(shape: str, data: st.DataObj
 @given(data=st.data())
 def test_accuracy_on_a_domain_is_what_enumeration_gives(shape: str, data: st.DataObject) -> None:
     base = data.draw(bases)
-    length = data.draw(st.integers(1, {2: 7, 3: 4, 5: 3, 10: 2}[base]))
+    length = data.draw(st.integers(1, {2: 7, 3: 4, 5: 3, 7: 2, 10: 2, 12: 2, 16: 2}[base]))
     trained, domain = data.draw(st.integers(1, 4)), data.draw(st.sampled_from(sorted(DOMAINS)))
     task = make_task(expr=data.draw(SHAPES[shape]), base=base)
     assert truncation_accuracy(task, trained, length, domain) == enumerated_accuracy(task, trained, length, domain)

@@ -18,9 +18,12 @@ Methods, by the shape of f (a constant term never matters; everything else is No
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
 from math import gcd, lcm, prod
+from operator import eq
+from typing import Any
 
 from theory.counting import (
     Range,
@@ -38,9 +41,12 @@ from theory.counting import (
     size,
 )
 from theory.domains import boxes
-from theory.expressions import Binary, Call, Const, Expression, affine, bounds, evaluate, has_call, nodes, polynomial
-from theory.ordering import order_agreements
+from theory.expressions import Binary, Call, Const, Expression, Var, affine, bounds, evaluate, has_call, nodes, polynomial
+from theory.ordering import MAX_DIGIT_SUM, ZERO, order_agreements
+from theory.properties import short
 from theory.tasks import Task
+
+Same = Callable[[Any, Any], Any]
 
 MAX_PAIRS = 4_000_000
 MAX_PAIRS_BIG = 200_000  # pairs whose values need Python integers
@@ -71,7 +77,7 @@ def work(task: Task) -> int:
         return 0
     if p is not None and terms is not None and terms.keys() <= {(1, 1), (0, 0)}:
         return min(p, MAX_PRODUCT_MODULUS)
-    return 0 if _period(task.expression) is None else MAX_PRODUCT_MODULUS
+    return 0 if operand_period(task.expression) is None else MAX_PRODUCT_MODULUS
 
 
 def box_agreements(task: Task, trained: int, a: Range, b: Range) -> int | None:
@@ -97,7 +103,21 @@ def box_agreements(task: Task, trained: int, a: Range, b: Range) -> int | None:
             if reduced <= MAX_PRODUCT_MODULUS:
                 return _product_mod(reduced, base_power, a, b)
     found = order_agreements(task.expression, task.base, base_power, a, b)
-    return _by_cells(task.expression, base_power, a, b) if found is None else found
+    return cell_agreements(task.expression, base_power, a, b) if found is None else found
+
+
+def uncounted(task: Task, trained: int) -> str:
+    """Why `truncation_accuracy` may answer None: the limit that the task is beyond."""
+    p, terms = task.modulus, polynomial(task.inner)
+    if p is not None and terms is not None and terms.keys() <= {(1, 1), (0, 0)}:
+        reduced = p // gcd(terms.get((1, 1), 0) * task.base**trained, p)
+        return f"products are counted mod p' = p / gcd(M, p) up to {MAX_PRODUCT_MODULUS}, and here p' = {short(reduced)}"
+    match task.expression:
+        case Binary("%", Call("digitsum"), Const(q)):
+            return f"digit sums are counted mod p up to {MAX_DIGIT_SUM}, and here p = {short(q)}"
+    if (period := operand_period(task.expression)) is not None:
+        return f"pairs of residues are counted up to {MAX_PAIRS}, and here the residues are mod {short(period)}"
+    return f"no formula covers the task, and pairs of operands are enumerated up to {MAX_PAIRS}"
 
 
 def modular_threshold(task: Task, trained: int) -> int | None:
@@ -181,22 +201,25 @@ def _product_mod(p: int, base_power: int, a: Range, b: Range) -> int:
     total = 0
     for e in divisors(p):
         d = p // e
-        signs = [(divisor, moebius(e // divisor)) for divisor in divisors(e)]
+        thinned = [(multiples(high, d), multiples(low, d)) for high, low in pieces_a]
+        signs = [(divisor, sign) for divisor in divisors(e) if (sign := moebius(e // divisor))]
         for s, t in projective_line(e):
-            multiples_of[e, *canonical(s, t, e)] = sum(
-                congruent_points(t - s * base_power, -s, e, multiples(high, d), multiples(low, d)) for high, low in pieces_a
-            )
-            exactly = sum(sign * multiples_of[divisor, *canonical(s, t, divisor)] for divisor, sign in signs if sign)
+            multiples_of[e, *canonical(s, t, e)] = sum(congruent_points(t - s * base_power, -s, e, high, low) for high, low in thinned)
+            exactly = sum(sign * multiples_of[divisor, *canonical(s, t, divisor)] for divisor, sign in signs)
             if exactly:
                 total += exactly * sum(congruent_points(t, s, e, high, low) for high, low in pieces_b)
     return total
 
 
-def _by_cells(expression: Expression, base_power: int, a: Range, b: Range) -> int | None:
-    """Sum over pairs of cells (a, x), (b, y), taken mod L where f has period L in each operand."""
+def cell_agreements(expression: Expression, base_power: int, a: Range, b: Range, same: Same = eq) -> int | None:
+    """Pairs with same(f, f^), summed over pairs of cells (a, x), (b, y), taken mod L where f has period L in each operand."""
     import numpy as np
 
-    period = _period(expression)
+    for name, r in (("a", a), ("b", b)):
+        if size(r) > 1 and Var(name) not in nodes(expression):  # 0 stands for all its values
+            found = cell_agreements(expression, base_power, *((ZERO, b) if name == "a" else (a, ZERO)), same)
+            return None if found is None else found * size(r)
+    period = operand_period(expression)
     fits = _fits(expression, max(a[1], b[1]) if period is None else period)
     if _cell_bound(a, base_power, period) * _cell_bound(b, base_power, period) > (MAX_PAIRS if fits else MAX_PAIRS_BIG):
         return None
@@ -204,11 +227,11 @@ def _by_cells(expression: Expression, base_power: int, a: Range, b: Range) -> in
     if not all(laws):
         return 0
     (full_a, low_a), (full_b, low_b) = (np.array(list(law), dtype=np.int64 if fits else object).T for law in laws)
-    same = evaluate(expression, full_a[:, None], full_b) == evaluate(expression, low_a[:, None], low_b)
+    agree = same(evaluate(expression, full_a[:, None], full_b), evaluate(expression, low_a[:, None], low_b))
     # counts exceed 64 bits but take few values: numpy counts cells per pair of values, Python multiplies
     (sizes_a, marks_a), (sizes_b, marks_b) = (_marks(list(law.values())) for law in laws)
-    same = np.broadcast_to(same, (len(full_a), len(full_b))).astype(np.int64)
-    table: list[list[int]] = (np.array(marks_a) @ (same @ np.array(marks_b).T)).tolist()
+    agree = np.broadcast_to(agree, (len(full_a), len(full_b))).astype(np.int64)
+    table: list[list[int]] = (np.array(marks_a) @ (agree @ np.array(marks_b).T)).tolist()
     return sum(cells * u * v for u, row in zip(sizes_a, table, strict=True) for v, cells in zip(sizes_b, row, strict=True))
 
 
@@ -218,7 +241,7 @@ def _marks(counts: list[int]) -> tuple[list[int], list[list[int]]]:
     return found, [[int(count == value) for count in counts] for value in found]
 
 
-def _period(expression: Expression) -> int | None:
+def operand_period(expression: Expression) -> int | None:
     """L = lcm of all mods: a period of f in each operand, if every operand stands below a mod and no // occurs.
 
     + - * keep congruence modulo L, and a mod that divides L turns it into equality.

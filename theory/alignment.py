@@ -6,8 +6,9 @@ positions, relative and window their difference, abacus the difference of digit 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from theory.domains import Training
 from theory.encodings import Encoding
@@ -43,6 +44,36 @@ class Positions:
                 return ()
             case _:
                 return (query - position,)
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slot at each position."""
+        return tuple(self.place)
+
+    @cached_property
+    def operands(self) -> tuple[Slot, ...]:
+        """The operand digits, lowest first."""
+        return tuple(sorted((slot for slot in self.place if slot.kind in "ab"), key=lambda slot: slot.place))
+
+    def operands_at(self, family: str, code: Code) -> Iterator[Slot]:
+        """The operand digits that have this code for some c_i, lowest first."""
+        keys = self.operands
+        if family == "absolute":
+            keys = tuple(slot for slot in self.slots[code[1] : code[1] + 1] if slot.kind in "ab")
+        for key in keys:
+            if any(self.code(family, i, key) == code for i in self._asking(family, code, key)):
+                yield key
+
+    def _asking(self, family: str, code: Code, key: Slot) -> Iterable[int]:
+        """The only c_i that can give the digit this code: at most one, unless codes tell nothing."""
+        match family:
+            case "none":
+                return range(self.results)
+            case "abacus":
+                return (code[0] + key.place,) if code[0] + key.place >= 0 else ()
+            case _:
+                query = code[0] if family == "absolute" else self.place[key] + code[0]
+                return (slot.place for slot in self.slots[query + 1 : query + 2] if slot.kind == "c")
 
 
 def _different(layout: Layout, lengths: Iterable[int]) -> list[int]:
@@ -97,28 +128,28 @@ def _show(code: Code) -> str:
 
 @dataclass(frozen=True)
 class Support:
-    """What training showed at a code: `nonzero` digits, the digit 0 alone (`zero`), or nothing (`unseen`)."""
+    """What the training lines showed at a code: `nonzero` digits, the digit 0 alone (`zero`), or nothing (`unseen`).
 
-    seen: dict[Code, str]
+    Pairs of a query and a digit are many (2 million at 1000 digits), so none is listed: a code is asked which pairs have it.
+    """
+
+    family: str
+    lines: tuple[tuple[Positions, int], ...]  # with the digits of the operands
 
     def of(self, codes: Iterable[Code]) -> frozenset[str]:
         """Every kind of support that occurs among the codes."""
-        return frozenset(self.seen.get(code, "unseen") for code in codes)
+        return frozenset(map(self.kind, set(codes)))
+
+    def kind(self, code: Code) -> str:
+        """The support of one code. The first digit that a line has at it is its lowest, which decides for the line."""
+        lowest = [next((key.place < length for key in places.operands_at(self.family, code)), None) for places, length in self.lines]
+        return "nonzero" if True in lowest else "zero" if False in lowest else "unseen"
 
 
 def training_support(encoding: Encoding, layout: Layout, task: Task, training: Training) -> Support:
     """Codes of operand digits in the training lines, over every (c_i, operand digit) pair."""
-    seen: dict[Code, str] = {}
-    for length in _different(layout, training.lengths):
-        places = positions(layout, task, length)
-        for i in range(places.results):
-            for slot in places.place:
-                if slot.kind in "ab" and (code := places.code(encoding.family, i, slot)) is not None:
-                    if slot.place < length:
-                        seen[code] = "nonzero"
-                    else:
-                        seen.setdefault(code, "zero")
-    return Support(seen)
+    lengths = _different(layout, training.lengths)
+    return Support(encoding.family, tuple((positions(layout, task, length), length) for length in lengths))
 
 
 Pair = tuple[int, Slot]

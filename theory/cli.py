@@ -103,15 +103,15 @@ def accuracy(
     task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, pe: Pe = "absolute", window: Window = None,
     layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd", width: Width = None, train: Train = "4",
     train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either", as_json: Json = False,
+    per_digit: Annotated[bool, typer.Option("--per-digit", help="also the accuracy of each result digit")] = False,
+    closed_form: Annotated[bool, typer.Option("--closed-form", help="also the accuracy as an expression in the length m")] = False,
 ) -> None:  # fmt: skip
-    """Exact accuracy of the predicted function at each length, as fractions."""
-    from theory.report import accuracy_json, accuracy_text
+    """Exact accuracy of the predicted function as fractions: per length, per region (mean over its lengths), per digit; closed forms."""
+    from theory.accuracy_report import make_report, to_json, to_text
 
     found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
-    if as_json:
-        print(json.dumps({"learned_function": found.learned_function, "accuracy": accuracy_json(found)}, indent=1))
-    else:
-        print(f"learned function: {found.learned_function or 'none predicted'}\n{accuracy_text(found)}")
+    report = make_report(found, per_digit, closed_form)
+    print(json.dumps(to_json(report), indent=1) if as_json else to_text(report))
 
 
 @app.command()

@@ -42,6 +42,13 @@ def pieces(r: Range, base_power: int) -> list[Piece]:
     return [(high, low) for high, low in found if size(high) and size(low)]
 
 
+def folded(r: Range, period: int) -> list[tuple[int, Range]]:
+    """(count, part): as many copies of each part, which is at most a period long, have the residues that r has."""
+    rounds, rest = divmod(size(r), period)
+    first = r[0] % period
+    return [(count, part) for count, part in ((rounds, (0, period)), (1, (first, first + rest))) if count and size(part)]
+
+
 def residues(r: Range, modulus: int) -> Iterator[tuple[int, int]]:
     """(residue, count) of the residues that occur in r."""
     rounds, rest = divmod(size(r), modulus)
@@ -61,17 +68,26 @@ def line_points(alpha: int, beta: int, r: Range, s: Range) -> int:
 def congruent_points(alpha: int, beta: int, modulus: int, r: Range, s: Range) -> int:
     """#{(A, C) in r x s: alpha*A + beta*C = 0 mod modulus}, in O(log modulus).
 
-    With g = gcd(beta, modulus), A must be a multiple step*z, step = g/gcd(g, alpha), and then C = slope*z mod modulus/g.
-    In [low, high) the residue class of v mod m has floor((high-1-v)/m) - floor((low-1-v)/m) members: two floor sums.
+    With g = gcd(beta, modulus), A must be a multiple step*z, step = g/gcd(g, alpha), and then C = slope*z mod m, m = modulus/g.
+    Whole periods of C and of z are counted at once, so that only numbers below m remain: in [low, high) the residue class
+    of v mod m has floor((high-1-v)/m) - floor((low-1-v)/m) members, which makes two floor sums.
     """
     g = gcd(beta, modulus)
     step = g // gcd(g, alpha)
     m = modulus // g
-    slope = -(alpha * step // g) * pow(beta // g, -1, m) % m
     first, last = multiples(r, step)
-    count = max(last - first, 0)
-    start = slope * first
-    return floor_sum(count, m, -slope, s[1] - 1 - start) - floor_sum(count, m, -slope, s[0] - 1 - start)
+    count, low = max(last - first, 0), s[0] % m
+    periods, rest = divmod(size(s), m)
+    total = count * periods
+    if count and rest:
+        high = low + rest
+        slope = -(alpha * step // g) * pow(beta // g, -1, m) % m
+        periods, count = divmod(count, m)
+        h = gcd(slope, m)
+        total += periods * h * size(multiples((low, high), h))
+        start = slope * first % m
+        total += floor_sum(count, m, -slope, high - 1 - start) - floor_sum(count, m, -slope, low - 1 - start)
+    return total
 
 
 def floor_sum(count: int, modulus: int, slope: int, offset: int) -> int:

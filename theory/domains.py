@@ -7,6 +7,7 @@ are drawn from them.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -35,6 +36,12 @@ class Operand:
     def range(self, base: int) -> tuple[int, int]:
         """Half-open range [low, high) of the values."""
         return (base ** (self.digits - 1) if self.nonzero_top else 0), base**self.digits
+
+    def at(self, place: int, base: int) -> Sequence[int]:
+        """The values of the digit at a place, each as often and whatever the other digits are."""
+        if place >= self.digits:
+            return range(1)
+        return range(1 if self.nonzero_top and place == self.digits - 1 else 0, base)
 
 
 @dataclass(frozen=True)

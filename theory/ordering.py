@@ -21,9 +21,10 @@ from itertools import accumulate, product
 
 from theory.counting import Range, common, pieces, size
 from theory.expressions import Binary, Call, Const, Expression, Var
+from theory.tasks import digit_count
 
 ZERO: Range = (0, 1)
-MAX_DIGIT_SUM = 300  # largest p of digitsum(a) % p that is counted
+MAX_DIGIT_SUM = 10_000  # largest p of digitsum(a) % p that is counted
 
 
 def difference_points(r: Range, s: Range, d: int) -> int:
@@ -48,8 +49,12 @@ def order_agreements(expression: Expression, base: int, base_power: int, a: Rang
             return sum(_difference(A, x, C, y, base_power) for (A, x), (C, y) in blocks)
         case Call("digitsum" | "reverse", (Var(name),), digits) if digits == base:
             return _single(name, a, b, base_power, lambda high: size(common(high, ZERO)))
-        case Binary("%", Call("digitsum", (Var(name),), digits), Const(p)) if digits == base and p <= MAX_DIGIT_SUM:
-            return _single(name, a, b, base_power, _digit_sums(base, p).zero)
+        case Binary("%", Call("digitsum", (Var(name),), digits), Const(p)) if digits == base:
+            if p > (base - 1) * digit_count(max(a[1], b[1]), base):  # no digit sum but 0 is divisible
+                return _single(name, a, b, base_power, lambda high: size(common(high, ZERO)))
+            if p > MAX_DIGIT_SUM:
+                return None
+            return _single(name, a, b, base_power, digit_sums(base, p).zero)
         case Binary("//", Var(name), Const(q)):
             own, other = (a, b) if name == "a" else (b, a)
             return size(common(own, (0, max(q, base_power)))) * size(other)
@@ -92,37 +97,55 @@ def _ordered(name: str, A: Range, x: Range, C: Range, y: Range) -> int:
 
 
 @lru_cache(1)
-def _digit_sums(base: int, p: int) -> DigitSums:
+def digit_sums(base: int, p: int) -> DigitSums:
     return DigitSums(base, p)
 
 
 class DigitSums:
-    """How many numbers below a bound have a digit sum divisible by p, digit by digit."""
+    """How many numbers of a range have a digit sum of a given residue mod p, digit by digit."""
 
     def __init__(self, base: int, p: int) -> None:
         self.base, self.p = base, p
-        # sums[k][i]: words of k digits whose sum is 0, 1, .. or i-1 mod p, counted cyclically for i <= 2p
-        self.sums = [list(accumulate([1, *[0] * (p - 1)] * 2, initial=0))]
+        # rows[k][i]: words of k digits whose sum is 0, 1, .. or i-1 mod p, counted cyclically for i <= 2p
+        self.rows = {0: list(accumulate([1, *[0] * (p - 1)] * 2, initial=0))}
 
     def zero(self, r: Range) -> int:
         """Numbers in r with a digit sum divisible by p."""
-        return self._below(r[1]) - self._below(r[0]) if size(r) else 0
+        return self.law(r, range(1))[0]
 
-    def _words(self, k: int, first: int, r: int) -> int:
-        """Words of k digits after one digit 0..first-1, whose sum is r mod p."""
+    def law(self, r: Range, wanted: range) -> list[int]:
+        """Numbers in r whose digit sum is w mod p, for each w."""
+        if not size(r):
+            return [0] * len(wanted)
+        return [high - low for high, low in zip(self._below(r[1], wanted), self._below(r[0], wanted), strict=True)]
+
+    def _row(self, k: int) -> list[int]:
+        """Built up from the nearest row below; rows are large, so besides row 0 only the last three built are kept."""
+        at = max(i for i in self.rows if i <= k)
+        while at < k:
+            row = [self._words(self.rows[at], self.base, r) for r in range(self.p)]
+            at += 1
+            self.rows[at] = list(accumulate(row * 2, initial=0))
+            for old in list(self.rows)[1:-3]:
+                del self.rows[old]
+        return self.rows[k]
+
+    def _words(self, row: list[int], first: int, r: int) -> int:
+        """Words of one digit 0..first-1 and then those of the row, whose sum is r mod p."""
         rounds, rest = divmod(first, self.p)
-        sums, last = self.sums[k], self.p + r % self.p + 1
-        return rounds * sums[self.p] + sums[last] - sums[last - rest]
+        last = self.p + r % self.p + 1
+        return rounds * row[self.p] + row[last] - row[last - rest]
 
-    def _below(self, bound: int) -> int:
+    def _below(self, bound: int, wanted: range) -> list[int]:
+        """The numbers below the bound agree with it down to some place, and have a smaller digit there."""
         digits = []
         while bound:
             bound, digit = divmod(bound, self.base)
             digits.append(digit)
-        for k in range(len(self.sums) - 1, len(digits) - 1):
-            self.sums.append(list(accumulate([self._words(k, self.base, r) for r in range(self.p)] * 2, initial=0)))
-        total = seen = 0
-        for place in range(len(digits))[::-1]:
-            total += self._words(place, digits[place], -seen)
-            seen += digits[place]
-        return total
+        above = list(accumulate(reversed(digits), initial=0))[::-1]  # above[k]: sum of the digits from place k on
+        found = [0] * len(wanted)
+        for place, digit in enumerate(digits):
+            if digit:
+                row = self._row(place)
+                found = [count + self._words(row, digit, w - above[place + 1]) for count, w in zip(found, wanted, strict=True)]
+        return found

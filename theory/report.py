@@ -7,6 +7,7 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+from theory.accuracy import uncounted
 from theory.predict import LengthAccuracy, Prediction
 from theory.properties import Property
 from theory.rules import ASSUMPTIONS
@@ -101,13 +102,15 @@ def prediction_text(found: Prediction) -> str:
 def accuracy_text(found: Prediction) -> str:
     """The table of lengths."""
     rows = [("length", "region", "accuracy", "exactly"), *(_row(row, found.outcome.of(row.region)) for row in found.accuracy)]
-    return "\n".join(columns(rows))
+    missing = any(row.exact is None and found.outcome.of(row.region) == "truncation" for row in found.accuracy)
+    note = [f"not counted: {uncounted(found.task, found.training.longest)}"] if missing else []
+    return "\n".join([*columns(rows), *note])
 
 
 def _row(row: LengthAccuracy, outcome: str | None) -> tuple[str, ...]:
     if row.exact is None:
         return str(row.length), row.region, "-", "no method counts it" if outcome == "truncation" else "no function predicted"
-    return str(row.length), row.region, percent(row.exact), _fraction(row.exact)
+    return str(row.length), row.region, percent(row.exact), fraction(row.exact)
 
 
 def percent(share: Fraction) -> str:
@@ -115,10 +118,13 @@ def percent(share: Fraction) -> str:
     if share in (0, 1):
         return f"{100 * share.numerator} %"
     value = float(100 * share)
+    if value == 0:
+        return "below 1e-300 %"
     return f"{value:.3g} %" if value < 1 else f"{value:.2f} %" if value < 99.99 else f"100 % - {float(100 - 100 * share):.2g} %"
 
 
-def _fraction(share: Fraction) -> str:
+def fraction(share: Fraction) -> str:
+    """The fraction, cut where it is long."""
     text = str(share)
     return text if len(text) <= 45 else f"{text[:20]}... ({len(text)} characters; --json prints all)"
 

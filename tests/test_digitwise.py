@@ -1,0 +1,115 @@
+"""Accuracies per digit, against enumeration of all pairs of a domain."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory import digitwise
+from theory.accuracy import modular_mul_limit, truncation_accuracy
+from theory.digitwise import bimachine, digit_accuracies, same_digit
+from theory.domains import DOMAINS, boxes
+from theory.expressions import evaluate
+from theory.tasks import CATALOGUE, Task, make_task, needs_modulus
+
+LONGEST = {2: 6, 3: 4, 5: 3, 7: 2, 10: 2, 12: 2, 16: 2}  # at most 65536 pairs to enumerate
+SHAPES = {
+    "carries": st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 40)).map(lambda c: f"{c[0]}*a + {c[1]}*b + {c[2]}"),
+    "quotient": st.tuples(st.sampled_from("ab"), st.integers(1, 30)).map(lambda t: f"{t[0]} // {t[1]}"),
+    "order": st.sampled_from(("max(a, b)", "max(b, a)", "min(a, b)", "abs(a - b)", "abs(b - a)")),
+    "linear mod p": st.tuples(*[st.integers(-9, 9)] * 3, st.integers(1, 300)).map(lambda c: f"({c[0]}*a + {c[1]}*b + {c[2]}) % {c[3]}"),
+    "digit sums": st.tuples(st.sampled_from("ab"), st.integers(2, 30)).map(lambda t: f"digitsum({t[0]})" + f" % {t[1]}" * (t[1] < 25)),
+    "products": st.sampled_from(("a*b", "a*a", "a*b + a", "a*b*b + 7*b", "a*a + b*b")),
+    "product mod p": st.integers(2, 20).map(lambda p: f"a*b % {p}"),
+    "one digit": st.sampled_from(("a < b", "a == b", "(a + b) % 2", "a*b % 2")),
+    "anything": st.sampled_from(("reverse(a)", "reverse(b)", "a // 3 + b", "a*b // 7", "max(a % 7, b)", "abs(a - 2*b)")),
+}
+
+
+def enumerated(task: Task, trained: int, length: int, domain: str) -> tuple[Fraction, ...]:
+    """The oracle: every pair, every digit."""
+    width = task.result_width(length)
+    total = [Fraction(0)] * width
+    for box in boxes(domain, length, task.base):
+        grid_a, grid_b = np.arange(*box.a.range(task.base))[:, None], np.arange(*box.b.range(task.base))
+        truth, cut = task(grid_a, grid_b), evaluate(task.truncated(trained), grid_a, grid_b)
+        for i in range(width):
+            agree = np.broadcast_to(same_digit(i, task.base)(truth, cut), (grid_a.size, grid_b.size))
+            total[i] += box.weight * Fraction(int(agree.sum()), agree.size)
+    return tuple(total)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_every_digit_is_what_enumeration_gives(shape: str, data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from(sorted(LONGEST)))
+    length, trained = data.draw(st.integers(1, LONGEST[base])), data.draw(st.integers(1, 3))
+    domain, task = data.draw(st.sampled_from(sorted(DOMAINS))), make_task(expr=data.draw(SHAPES[shape]), base=base)
+    assert digit_accuracies(task, trained, length, domain) == enumerated(task, trained, length, domain)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_catalogue_in_base_three_at_length_four(name: str, domain: str) -> None:
+    task = make_task(name, base=3, modulus=23 if needs_modulus(name) else None)
+    assert digit_accuracies(task, 2, 4, domain) == enumerated(task, 2, 4, domain)
+
+
+#: no digit of these is left uncounted at any length; of the others only digits of products (and of reversals) beyond the trained ones are
+COUNTED = [name for name in CATALOGUE if name not in ("mul", "square", "norm", "fma", "mod-mul", "reversal")]
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_every_digit_is_counted_at_long_lengths(name: str) -> None:
+    task = make_task(name, modulus=997 if needs_modulus(name) else None)
+    found = digit_accuracies(task, 4, 60, "either")
+    whole = truncation_accuracy(task, 4, 60, "either")
+    assert whole is not None
+    assert None not in found
+    # a number is right iff all its digits are: Frechet's bounds on a conjunction
+    shares = [share for share in found if share is not None]
+    assert max(0, 1 - sum(1 - share for share in shares)) <= whole <= min(shares)
+
+
+def test_digits_of_long_products_are_counted_up_to_the_first_beyond_training_only() -> None:
+    found = digit_accuracies(make_task("mul"), 4, 30, "both")
+    # digit 4 agrees iff A*y + C*x = 0 mod 10, and all four are uniform mod 10
+    assert found[:5] == (1, 1, 1, 1, modular_mul_limit(10))
+    assert set(found[5:]) == {None}
+
+
+def test_addition_digit_by_digit() -> None:
+    """Digit n of a truncated sum is the bare carry: with both operands longer, one time in ten it is right, as x_n + y_n is uniform."""
+    assert digit_accuracies(make_task("add"), 4, 1000, "both")[4:6] == (Fraction(1, 10), Fraction(1, 10))
+
+
+# --- planted errors
+
+
+def planted(task: Task, length: int = 2) -> bool:
+    return digit_accuracies(task, 1, length, "either") != enumerated(task, 1, length, "either")
+
+
+def test_a_twin_that_is_not_cut_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = digitwise.Twins._kind
+    monkeypatch.setattr(digitwise.Twins, "_kind", lambda self, i: (*whole(self, i)[:2], False))
+    assert all(planted(make_task(name)) for name in ("add", "max", "halve", "absdiff"))
+
+
+def test_a_borrow_that_is_forgotten_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(task: Task) -> digitwise.Bimachine | None:
+        found = bimachine(task)
+        return found and digitwise.Bimachine(found.low, lambda s, x, y: s, found.high, found.above, found.write)
+
+    monkeypatch.setattr(digitwise, "bimachine", forgetful)
+    assert all(planted(make_task(name)) for name in ("add", "absdiff"))
+
+
+def test_a_rest_that_is_dropped_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digitwise, "folded", lambda r, p: [(max((r[1] - r[0]) // p, 1), (0, p))])
+    assert planted(make_task("mod-add", modulus=23))
