@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = re.compile(
-    r"(?P<head><!-- output of: (?P<hidden>.+?) -->\n```\w*\n|```\n\$ (?P<command>(?:.*\\\n)*+.*)\n)(?P<output>(?:(?!```).*\n)+)```", re.MULTILINE
+    r"(?P<head><!-- output of: (?P<hidden>.+?) -->\n```\w*\n|```\n\$ (?P<command>(?:.*\\\n)*+.*)\n)"
+    r"(?P<output>(?:(?!```).*\n)+)```"
 )
 
 
