@@ -172,7 +172,7 @@ def _identity(task: Task) -> tuple[str, Callable[[int, int, int, int, int], bool
         case Binary("//", Var(name), Const(q)):
             text = f"{base}*s + {'x' if name == 'a' else 'y'} = {q}*c + s' with s' < {q}"
             return text, lambda s, x, y, t, c: base * s + (x if name == "a" else y) == q * c + t and 0 <= t < q
-    alpha, beta, gamma = affine(task.expression) or (0, 0, 0)
+    alpha, beta, _ = affine(task.expression) or (0, 0, 0)
     terms = " + ".join(f"{k}*{v}".removeprefix("1*") for k, v in ((alpha, "x"), (beta, "y")) if k)
     return f"{base}*s' + c = {terms or 0} + s", lambda s, x, y, t, c: base * t + c == alpha * x + beta * y + s and 0 <= c < base
 
@@ -334,7 +334,8 @@ class Periodic:
     def argument(self) -> str:
         base, d = self.task.base, self.modulus
         again = f"{base}^{self.tail + self.cycle} = {base}^{self.tail} mod {d}"
-        return f"the value depends on the operands mod {d} only, and {again}: a digit acts by its weight, tabulated on all residues of the rest"
+        table = "a digit acts by its weight, tabulated on all residues of the rest"
+        return f"the value depends on the operands mod {d} only, and {again}: {table}"
 
     def edges(self, digits: int) -> set[Edge]:
         places = [(j, j if j < self.tail else self.tail + (j - self.tail) % self.cycle) for j in range(digits)]

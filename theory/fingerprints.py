@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import gcd
 from typing import TYPE_CHECKING
 
-from theory.dependence import Rule, Serial, dependency_rule
+from theory.dependence import Periodic, Product, Rule, Serial, dependency_rule
 from theory.errors import InputError
 from theory.expressions import affine, evaluate, polynomial
 from theory.graph import LIMIT, dependency_graph, residues
@@ -79,6 +80,31 @@ class Portrait:
         """(d, ratio), proven for all lengths: from distance d on, each further digit multiplies the influence by the ratio."""
         return decay(self.rule.machine) if isinstance(self.rule, Serial) else None
 
+    @cached_property
+    def repeats(self) -> tuple[int, int] | None:
+        """(t, P), proven for all lengths: from digit t on, places P apart have the same influence; None unless far digits act.
+
+        They have where B^(j+P) = B^j or B^(j+P) = -B^j mod D: a uniform digit x times -w is a constant plus the uniform digit B - 1 - x
+        times w, and the constant is made up for by the rest, in which the other place stands with the opposite weight.
+        """
+        rule = self.rule
+        if not isinstance(rule, Periodic) or not any(acted for (_, j), acted in rule.acts.items() if j >= rule.tail):
+            return None
+        weight, base, d = self.task.base**rule.tail, self.task.base, rule.modulus
+        return rule.tail, next(k for k in range(1, rule.cycle + 1) if weight * base**k % d in (weight % d, -weight % d))
+
+    @property
+    def most_sections(self) -> str | None:
+        """The sections of any cut at any length, as a bound or a formula in the number k of digits before the cut."""
+        match self.rule:
+            case Serial(machine=machine):
+                return f"at most {len(machine.reachable)}"
+            case Product(base):
+                return f"{base}^(2k)"
+            case Periodic(modulus=d):
+                return f"at most {d if affine(self.task.inner) is not None else d * d}"
+        return None
+
     def by_distance(self) -> tuple[Fraction, ...]:
         """The largest influence of an operand digit on the result digit d places on (in the direction of the carries), d = 0, 1, ..."""
         step = 1 if self.direction == "lsd" else -1
@@ -131,10 +157,6 @@ class Cut:
     count: int
     exact: bool = True
 
-    def __str__(self) -> str:
-        shown = str(self.count) if self.count < 10**7 else f"{self.count:.3g}" if self.count < 10**300 else "over 10^300"
-        return shown if self.exact else f">= {shown}"
-
 
 def sections_per_cut(task: Task, rule: Rule | None, digits: int) -> Iterator[Cut | None]:
     """The sections after k digit places, k = 0 .. digits, with unlimited digits to come.
@@ -157,7 +179,7 @@ def sections_per_cut(task: Task, rule: Rule | None, digits: int) -> Iterator[Cut
     elif polynomial(task.expression) == {(1, 1): 1}:
         yield from (Cut(task.base ** (2 * k)) for k in range(digits + 1))
     elif p is not None and polynomial(task.inner) is not None and p <= 1000:
-        yield from (Cut(_residue_sections(task, p, k, powers)) for k in range(digits + 1))
+        yield from _residue_sections(task, p, powers)
     else:
         for k in range(digits + 1):
             try:
@@ -167,14 +189,24 @@ def sections_per_cut(task: Task, rule: Rule | None, digits: int) -> Iterator[Cut
                 yield None
 
 
-def _residue_sections(task: Task, p: int, depth: int, powers: list[int]) -> int:
-    """The pairs of residues of `depth` digits, counted by their values on high parts that tell all rests apart."""
+def _residue_sections(task: Task, p: int, powers: list[int]) -> Iterator[Cut]:
+    """The pairs of residues of k digits, counted by their values on high parts that tell all rests apart.
+
+    If every residue occurs, rests after k digits are f(x + u*A, y + u*C) with u = B^k mod p: their number depends on gcd(u, p) alone.
+    """
     import numpy as np
 
-    low, unit = residues(powers[:depth], task.base, p), pow(task.base, depth, p)
-    high = telling_suffixes(task, depth)[0]
-    largest = p + unit * max(max(pair) for pair in high)
-    low = low.astype(np.int64 if magnitude(task.expression, largest) < 2**62 else object)
-    grids = [evaluate(task.expression, low[:, None] + unit * A, low[None, :] + unit * C) for A, C in high]
-    values = np.stack([np.broadcast_to(grid, (len(low), len(low))).ravel() for grid in grids]).astype(np.int64)
-    return int(np.unique(values, axis=1).shape[1])
+    counts: dict[int, int] = {}
+    for depth in range(len(powers) + 1):
+        low, unit = residues(powers[:depth], task.base, p), pow(task.base, depth, p)
+        known = gcd(unit, p) if len(low) == p else -1
+        if known < 0 or known not in counts:
+            high = telling_suffixes(task, depth)[0]
+            largest = p + unit * max(max(pair) for pair in high)
+            low = low.astype(np.int64 if magnitude(task.expression, largest) < 2**62 else object)
+            names = np.zeros((len(low), len(low)), dtype=np.int64)
+            for A, C in high:
+                values = evaluate(task.expression, low[:, None] + unit * A, low[None, :] + unit * C)
+                names = np.unique(names * p + np.asarray(values, dtype=np.int64), return_inverse=True)[1].reshape(names.shape)
+            counts[known] = int(names.max()) + 1
+        yield Cut(counts[known])

@@ -131,9 +131,7 @@ def moves(table: Any, rest: Any, step: int) -> bool:
     return any((table[(part + step) % len(table)] != table[part]).any() for part in (rest[:64], rest))
 
 
-def tabulated(
-    task: Task, digits: int, width: int, recurring: range = range(0)
-) -> Iterator[tuple[Node, set[int], list[tuple[Any, Any]]]]:
+def tabulated(task: Task, digits: int, width: int, recurring: range = range(0)) -> Iterator[tuple[Node, set[int], list[tuple[Any, Any]]]]:
     """For each operand digit: the steps its values make, and per result digit its table over the residues and the residues of the rest.
 
     A digit place in `recurring` stands for unlimited places of the same weight: it belongs to the rest of every digit, its own included.

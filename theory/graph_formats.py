@@ -11,8 +11,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from theory.fingerprints import Portrait
+from theory.fingerprints import Cut, Portrait
 from theory.report import columns
+from theory.tasks import digit_count
 
 COLOURS = {"a": "#4C78A8", "b": "#E8833A", "carry": "#8C8C99", "c": "#3F9B5B"}
 
@@ -71,12 +72,12 @@ def _node_link(portrait: Portrait) -> dict[str, Any]:
 
 def attributes(portrait: Portrait) -> dict[str, Any]:
     """Task, rule and fingerprints in plain types."""
-    task, rule, shares, why = portrait.task, portrait.rule, *portrait.counted
+    task, rule, (shares, why) = portrait.task, portrait.rule, portrait.counted
     stated = rule and {
         "headline": rule.headline, "lines": list(rule.lines), "in_degree": rule.in_degree, "exact": rule.exact,
         "status": "proven", "argument": rule.argument,
     }  # fmt: skip
-    rows = shares and {kind: [[str(share) for share in row] for (k, _), row in shares.items() if k == kind] for kind in "ab"}
+    rows = {kind: [list(map(str, shares[kind, j])) for j in range(portrait.digits)] for kind in "ab"} if shares else {"not_counted": why}
     return {
         "task": {"name": task.name, "expression": task.text, "base": task.base, "modulus": task.modulus},
         "digits": portrait.digits,
@@ -85,8 +86,10 @@ def attributes(portrait: Portrait) -> dict[str, Any]:
         "fingerprints": {
             "in_degree": {kind: list(degrees) for kind, degrees in portrait.in_degree.items()},
             "sections_per_cut": [cut and {"count": cut.count, "exact": cut.exact} for cut in portrait.cuts],
-            "influence": rows or {"not_counted": why},
+            "sections_rule": portrait.most_sections,
+            "influence": rows,
             "decay": portrait.decay and {"from_distance": portrait.decay[0], "ratio": str(portrait.decay[1])},
+            "repeats": portrait.repeats and {"from_digit": portrait.repeats[0], "every": portrait.repeats[1]},
         },
     }
 
@@ -117,15 +120,28 @@ def captions(portrait: Portrait) -> list[str]:
     """The fingerprints that fit a caption, a line each."""
     law = f" (rule: {portrait.rule.in_degree})" if portrait.rule else ""
     lines = [f"in-degree of c_0, c_1, ...: {' '.join(map(str, portrait.in_degree['c']))}{law}"]
-    counts = " ".join("?" if cut is None else str(cut).replace(" ", "") for cut in portrait.cuts)
-    lines.append(f"sections per cut, after 0, 1, ... digits: {counts}")
-    if portrait.influence is not None:
+    counts, most = " ".join(_count(cut, portrait.task.base) for cut in portrait.cuts), portrait.most_sections
+    lines.append(f"sections after 0, 1, ... digits: {counts}{f' (rule: {most})' if most else ''}")
+    if portrait.influence is not None and portrait.repeats is None:
         lines.append(f"largest influence at distance 0, 1, ...: {' '.join(map(shown, portrait.by_distance()))}")
     if portrait.decay is not None:
         start, ratio = portrait.decay
-        each = f"exactly {ratio} of it per further digit" if ratio else "none further on"
-        lines.append(f"from distance {start} on: {each}, at every length" if ratio != 1 else f"from distance {start} on it does not decay, at any length")
+        further = f"times {ratio} per digit" if ratio not in (0, 1) else "no decay" if ratio else "none"
+        lines.append(f"influence from distance {start} on: {further}, exactly, at every length")
+    if portrait.repeats is not None:
+        start, cycle = portrait.repeats
+        every = "digit" if cycle == 1 else f"{cycle} digits"
+        lines.append(f"influence{f' from digit {start} on' if start else ''}: repeats every {every}, exactly, at every length")
     return lines
+
+
+def _count(cut: Cut | None, base: int) -> str:
+    """A number of sections; a power of the base as such."""
+    if cut is None:
+        return "?"
+    power = digit_count(cut.count, base) - 1
+    text = f"{base}^{power}" if power > 2 and base**power == cut.count else str(cut.count) if cut.count < 10**7 else f"{cut.count:.3g}"
+    return text if cut.exact else f">={text}"
 
 
 def shown(share: Fraction) -> str:
@@ -133,5 +149,4 @@ def shown(share: Fraction) -> str:
     if share in (0, 1):
         return str(share)
     value = float(share)
-    text = f"{value:.2g}" if value < 0.995 else ".99+"
-    return text.removeprefix("0")
+    return f"{value:#.2g}".removeprefix("0") if value < 0.995 else ".99+"

@@ -15,7 +15,6 @@ an exact Fraction; it is 0 iff c_i does not depend on a_j. Drawing until the dig
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 from theory.expressions import affine, evaluate, polynomial
 from theory.graph import Node, serial_machine
 from theory.machines import TooLarge
+from theory.properties import short
 from theory.tasks import Task
 from theory.testsets import degrees, magnitude, period
 from theory.transducers import Transducer
@@ -75,7 +75,8 @@ class _Columns:
         self.written = np.array([[[c for _, c in row] for row in rows] for rows in cells])
         both = np.concatenate([self.after, self.written], axis=2).reshape(machine.base**2, -1)
         kinds, counts = np.unique(both, axis=0, return_counts=True)
-        self.letters = [(int(n), *np.split(row, 2)) for n, row in zip(counts, kinds, strict=True)]
+        halves = np.split(kinds, 2, axis=1)
+        self.letters = list(zip(counts.tolist(), *halves, strict=True))
         self.dtype, self.size, self.start = dtype, len(states), number[machine.start]
 
     def differ(self) -> Any:
@@ -116,7 +117,7 @@ def _by_machine(machine: Transducer, digits: int, width: int) -> Influence:
     exact = base ** (2 * digits + 3) < 2**62
     work = (1 + zeros) * digits * (size**2 * min(base**2, 2 * size + 2 * base) + base**3 * size) * (1 if exact else 20)
     if work > MAX_WORK:
-        raise TooLarge(f"the influence over {digits} digits with {size} carries needs {work} additions, at most {MAX_WORK} are made")
+        raise TooLarge(f"the influence over {digits} digits with {size} carries needs {short(work)} additions, at most {MAX_WORK} are made")
     columns = _Columns(machine, np.int64 if exact else object)
     laws = [np.array([int(s == columns.start) for s in range(size)], dtype=columns.dtype)]
     for _ in range(digits - 1):
@@ -183,7 +184,7 @@ def _by_residues(task: Task, digits: int, width: int) -> Influence:
     weights = [coefficients["ab".index(kind)] * pow(base, j, p) % p for kind, j in nodes]
     work = (2 * digits * (2 * digits).bit_length() + base * width * min(2 * digits, p)) * base * p
     if work > MAX_WORK:
-        raise TooLarge(f"the influence over {digits} digits modulo {p} needs {work} additions, at most {MAX_WORK} are made")
+        raise TooLarge(f"the influence over {digits} digits modulo {p} needs {short(work)} additions, at most {MAX_WORK} are made")
     start = np.zeros(p, dtype=np.int64 if base ** (2 * digits + 2) < 2**62 else object)
     start[coefficients[2] % p] = 1
     laws = dict(zip(weights, _laws_without(start, weights, base), strict=True))  # places of equal weight have equal laws
@@ -228,7 +229,8 @@ def _by_pairs(task: Task, digits: int, width: int, watch: Watch) -> Influence:
     sizes = [full if degree else min(full, d) for degree, d in zip(degrees(expression), period(expression), strict=True)]
     work = sizes[0] * sizes[1] * (1 if full in sizes else digits * base)
     if work > MAX_PAIRS:
-        raise TooLarge(f"the influence in {task.text} over {digits} digits needs {work} cases, at most {MAX_PAIRS} are counted: take fewer digits")
+        needed = f"the influence in {task.text} over {digits} digits needs {short(work)} cases"
+        raise TooLarge(f"{needed}, at most {MAX_PAIRS} are counted: take fewer digits")
     found = _pairs_of(task, "a", sizes, digits, width, watch)
     if terms is not None and terms == {(j, i): c for (i, j), c in terms.items()}:  # f(a, b) = f(b, a)
         return found | {("b", j): found["a", j] for j in range(digits)}

@@ -18,13 +18,16 @@ from theory.errors import InputError
 from theory.fingerprints import Portrait
 from theory.graph_formats import captions, shown
 
+FORMATS = ("png", "svg")
 MAX_COLUMNS = 40  # of all panels together
 FILLS = {"a": "#3B6FA0", "b": "#6FA3C7", "carry": "#8C8C99", "c": "#2F3B46"}
 GREY = "#B9B9C2"
+UNUSED = "#DDE1E5"
 PITCH = 1.15  # inches per digit column
 ROW = 1.7  # inches between the rows of nodes
 CELL = 0.42  # inches, height of a cell of the table
 LINE = 0.21  # inches, of a caption
+NODE = 13.5  # points, radius of a node and a little more
 
 
 def draw(portraits: Sequence[Portrait], path: str | Path, form: str) -> None:
@@ -41,7 +44,8 @@ def draw(portraits: Sequence[Portrait], path: str | Path, form: str) -> None:
         raise InputError("a picture needs matplotlib: pip install 'arith-theory[plots]'") from None
     if (total := sum(map(_columns, portraits))) > MAX_COLUMNS:
         raise InputError(f"a picture of {total} columns is too wide, at most {MAX_COLUMNS} are drawn: take fewer digits or --format dot")
-    panels = [_Panel(portrait) for portrait in portraits]
+    rows, cells = max(ROW + 0.06 * _columns(portrait) for portrait in portraits), max(len(_table(portrait)) for portrait in portraits)
+    panels = [_Panel(portrait, rows, cells) for portrait in portraits]
     width, height = sum(panel.width for panel in panels), max(panel.height for panel in panels)
     bottom = 0.75 if any(panel.portrait.influence for panel in panels) else 0.1
     figure = Figure(figsize=(width, height + bottom), dpi=130, facecolor="white")
@@ -73,19 +77,18 @@ def _colours() -> Any:
 
 
 class _Panel:
-    """One task in inches: x from 0 at the left, y = 0 at the result digits."""
+    """One task in inches: x from 0 at the left, y = 0 at the result digits, `row` between rows of nodes, a table of up to `cells` rows."""
 
-    def __init__(self, portrait: Portrait) -> None:
+    def __init__(self, portrait: Portrait, row: float, cells: int) -> None:
         self.portrait, self.columns = portrait, _columns(portrait)
         self.left = 1.0
         self.width = max(self.left + PITCH * self.columns + 0.35, 5.4)
         self.left += (self.width - (self.left + PITCH * self.columns + 0.35)) / 2
-        self.row = ROW + 0.06 * self.columns
-        self.rows = _table(portrait)
-        self.text = [line for text in _caption(portrait) for line in _wrapped(text, int((self.width - 0.5) * 13))]
+        self.row, self.rows = row, _table(portrait)
+        self.text = [line for text in _caption(portrait) for line in _wrapped(text, int((self.width - 0.5) * 14.5))]
         self.top = 2 * self.row + 1.2
         self.table_top = -0.5
-        self.caption_top = self.table_top - CELL * len(self.rows) - 0.35
+        self.caption_top = self.table_top - CELL * cells - 0.35
         self.height = self.top - self.caption_top + LINE * len(self.text) + 0.1
 
     def draw(self, axes: Any) -> None:
@@ -111,15 +114,16 @@ class _Panel:
     def _nodes_and_edges(self, axes: Any) -> None:
         graph, colours, strength = self.portrait.graph, _colours(), self.portrait.strength
         places = {node: self._place(data["kind"], data["index"]) for node, data in graph.nodes(data=True)}
-        size = 15.5  # points, radius of a node and a little more
         for edge in sorted(graph.edges, key=lambda edge: strength.get(edge, 0)):
             share = float(strength.get(edge, 0.3))
             colour = colours(share) if strength else GREY
-            style = {"arrowstyle": "-|>", "mutation_scale": 9, "color": colour, "lw": 0.9 + 1.4 * share, "shrinkA": size - 2, "shrinkB": size - 2}
+            style = {"arrowstyle": "-|>", "mutation_scale": 9, "color": colour, "lw": 0.9 + 1.4 * share, "shrinkA": NODE, "shrinkB": NODE}
             axes.annotate("", places[edge[1]], places[edge[0]], arrowprops=style, zorder=1 + share)
         for node, data in graph.nodes(data=True):
             x, y = places[node]
-            axes.scatter(x, y, s=480, color=FILLS[data["kind"]], edgecolors="white", linewidths=1.4, zorder=3)
+            used = graph.degree(node) > 0 or data["kind"] == "c"
+            fill = FILLS[data["kind"]] if used else UNUSED
+            axes.scatter(x, y, s=480, color=fill, edgecolors="white", linewidths=1.4, zorder=3)
             name = "s" if data["kind"] == "carry" else data["kind"]
             axes.text(x, y, f"${name}_{{{data['index']}}}$", color="white", ha="center", va="center", fontsize=12, zorder=4)
         names = {"a": "operands", "carry": "carries" if self.portrait.direction == "lsd" else "remainders", "c": "result"}
@@ -132,7 +136,8 @@ class _Panel:
         colours = _colours()
         for k, (label, row) in enumerate(self.rows):
             y = self.table_top - CELL * (k + 1)
-            axes.text(self._x(len(row) - 1) - PITCH / 2 - 0.1, y + CELL / 2, label, ha="right", va="center", fontsize=10.5, color="#33373D")
+            edge = self._x(len(row) - 1) - PITCH / 2
+            axes.text(edge - 0.1, y + CELL / 2, label, ha="right", va="center", fontsize=10.5, color="#33373D")
             for i, share in enumerate(row):
                 colour = colours(float(share)) if share else "#FAFAFA"
                 corner = (self._x(i) - PITCH / 2 + 0.02, y + 0.02)
@@ -142,11 +147,11 @@ class _Panel:
 
 
 def _title(portrait: Portrait) -> str:
-    return portrait.task.text.replace("//", "÷").replace("*", "×").replace("%", "mod")
+    return portrait.task.text.replace("*", "×").replace("%", "mod")
 
 
 def _table(portrait: Portrait) -> list[tuple[str, tuple[Fraction, ...]]]:
-    """Rows of influences, least significant digit first; one for both operands where they are equal, none for an operand that is not used."""
+    """Rows of influences, least significant digit first: one for both operands where they agree, none for an operand without any."""
     shares = portrait.influence or {}
     places = range(portrait.digits if shares else 0)
     if all(shares["a", j] == shares["b", j] for j in places):
@@ -161,8 +166,10 @@ def _caption(portrait: Portrait) -> list[tuple[str, bool]]:
     if rule is None:
         lines = [("rule for all lengths", True), (portrait.rule_note, False)]
     else:
-        lines = [(f"rule for all lengths, proven{'' if rule.exact else ' as an upper bound'}", True), *((line, False) for line in rule.lines)]
-    lines += [(f"fingerprints of {portrait.digits} digits, base {portrait.task.base}", True), *((line, False) for line in captions(portrait))]
+        lines = [(f"rule for all lengths, proven{'' if rule.exact else ' as an upper bound'}", True)]
+        lines += [(line, False) for line in rule.lines]
+    lines += [(f"fingerprints of {portrait.digits} digits, base {portrait.task.base}", True)]
+    lines += [(line, False) for line in captions(portrait)]
     if portrait.influence is None:
         lines.append((portrait.counted[1], False))
     return lines
