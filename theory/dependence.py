@@ -16,23 +16,18 @@ a dependence has fewer: the edges for n digits are among those of the rule.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cached_property
 from itertools import product
-from math import lcm
 from typing import Protocol
 
-from theory.errors import InputError
+from theory.dependence_periodic import periodic_rule
 from theory.expressions import Binary, Const, Var, affine, has_call, polynomial
-from theory.graph import Edge, Node, column, moves, serial_machine, tabulated
+from theory.graph import Edge, Node, column, serial_machine
 from theory.tasks import Task
-from theory.testsets import degrees, period
+from theory.testsets import degrees
 from theory.transducers import Transducer
 
-MAX_WEIGHTS = 1000  # different weights B^j mod D of a periodic rule
 CHECKED_COLUMNS = 8
 
 Cell = tuple[int, int, int]
@@ -97,14 +92,15 @@ class Serial:
     """The rule of a digit-serial machine.
 
     Attributes:
-        carries: the carries into a column, from column `first` on (counted in reading order).
+        carries: the carries into a column once they repeat.
+        early: the edges of the columns before that, in reading order; there the start of the machine still shows.
         shown: for each (source, target) two cells (carry, x, y) that differ in the source alone and give different targets.
     """
 
     task: Task
     machine: Transducer = field(repr=False)
     carries: frozenset[int] = field(repr=False)
-    first: int
+    early: tuple[frozenset[Local], ...]
     shown: dict[Local, tuple[Cell, Cell]] = field(repr=False)
 
     @property
@@ -141,8 +137,9 @@ class Serial:
         columns = range(digits) if self.machine.direction == "lsd" else range(digits)[::-1]
         return {
             ((source, i), (target, i if target == "c" else i + columns.step))
-            for i, (source, target) in product(columns, self.shown)
-            if (source != "carry" or i != columns[0]) and (target == "c" or i != columns[-1])
+            for k, i in enumerate(columns)
+            for source, target in (self.early[k] if k < len(self.early) else self.shown)
+            if target == "c" or i != columns[-1]
         }
 
     def check(self) -> bool:
@@ -151,7 +148,12 @@ class Serial:
         digits = range(machine.base)
         if not all(holds(s, x, y, *machine.step(s, x, y)) for s in machine.reachable for x in digits for y in digits):
             return False
-        if _after(machine, {machine.start}, self.first) - self.carries or _after(machine, self.carries, 1) != self.carries:
+        carries = frozenset({machine.start})
+        for edges in self.early:
+            if set(column(machine, carries, machine.base)[0]) != edges:
+                return False
+            carries = _after(machine, carries)
+        if not carries == self.carries == _after(machine, carries):
             return False
         for (source, target), cells in self.shown.items():
             place, result = _PLACES[source], _RESULTS[target]
@@ -178,23 +180,18 @@ def _identity(task: Task) -> tuple[str, Callable[[int, int, int, int, int], bool
 
 
 def serial_rule(task: Task, machine: Transducer) -> Serial:
-    """Tabulate the carries into each column until they repeat; the rule is what the columns of the cycle show."""
-    seen: dict[frozenset[int], int] = {}
-    carries = frozenset({machine.start})
-    while carries not in seen:
-        seen[carries] = len(seen)
-        carries = _after(machine, carries, 1)
-    cycle = frozenset[int]().union(*(members for members, i in seen.items() if i >= seen[carries]))
-    edges, _ = column(machine, cycle, machine.base)
-    return Serial(task, machine, cycle, seen[carries], {edge: _two_cells(machine, cycle, *edge) for edge in edges})
+    """Tabulate the carries into each column until they stay the same; the rule is what the columns show from there on."""
+    carries, early = frozenset({machine.start}), list[frozenset[Local]]()
+    while (after := _after(machine, carries)) != carries:  # ends: zeros lead to 0, and from there the carries only grow in number
+        early.append(frozenset(column(machine, carries, machine.base)[0]))
+        carries = after
+    edges, _ = column(machine, carries, machine.base)
+    return Serial(task, machine, carries, tuple(early), {edge: _two_cells(machine, carries, *edge) for edge in edges})
 
 
-def _after(machine: Transducer, carries: Iterable[int], columns: int) -> frozenset[int]:
-    """The carries after so many more columns."""
-    digits = range(machine.base)
-    for _ in range(columns):
-        carries = {machine.step(s, x, y)[0] for s in carries for x in digits for y in digits}
-    return frozenset(carries)
+def _after(machine: Transducer, carries: Iterable[int]) -> frozenset[int]:
+    """The carries after one more column."""
+    return frozenset(machine.step(s, x, y)[0] for s in carries for x in range(machine.base) for y in range(machine.base))
 
 
 def _two_cells(machine: Transducer, carries: Iterable[int], source: str, target: str) -> tuple[Cell, Cell]:
@@ -261,109 +258,6 @@ class Product:
         own = (0, 1) if source[0] == "carry" else (0, top, top * top)
         rests = (0, top) if source[0] == "carry" or i > 0 else (0,)
         return any(len({divmod(part + rest, self.base)[place] for part in own}) > 1 for rest in rests)
-
-
-# ------------------------------------------------------------------------------------------------------------------------------ periodic
-
-
-@dataclass(frozen=True)
-class Periodic:
-    """The rule of a function of the residues of its operands modulo D.
-
-    Attributes:
-        width: result digits.
-        tail: digit places before the weights B^j mod D repeat.
-        cycle: their period: places j and j + cycle act alike for j >= tail.
-        acts: (kind, j) for j < tail + cycle -> the result digits that the digit acts on, once the number is long enough.
-    """
-
-    task: Task
-    modulus: int
-    width: int
-    tail: int
-    cycle: int
-    acts: dict[Node, frozenset[int]] = field(repr=False)
-    exact: bool = True
-
-    @property
-    def headline(self) -> str:
-        late = {i for (_, j), acted in self.acts.items() if j >= self.tail for i in acted}
-        return "global: result digits read the whole operands" if late else "cut off: only low digits act"
-
-    @cached_property
-    def lines(self) -> tuple[str, ...]:
-        by_arguments: dict[str, list[str]] = {}
-        for i in range(self.width):
-            by_arguments.setdefault(self._arguments(i), []).append(f"c_{i}")
-        return tuple(f"{', '.join(targets)} <- {arguments}" for arguments, targets in by_arguments.items())
-
-    def _arguments(self, i: int) -> str:
-        places = {kind: [j for j in range(self.tail + self.cycle) if i in self.acts[kind, j]] for kind in "ab"}
-        if places["a"] == places["b"]:
-            return self._places("ab", places["a"])
-        shown = [self._places(kind, places[kind]) for kind in "ab" if places[kind]]
-        return "; ".join(shown) or "nothing"
-
-    def _places(self, kinds: str, places: list[int]) -> str:
-        early, late = [j for j in places if j < self.tail], [j for j in places if j >= self.tail]
-        listed = [f"{kind}_{j}" for kind in kinds for j in early]
-        generic = ", ".join(f"{kind}_j" for kind in kinds)
-        if len(late) == self.cycle:
-            start = next(s for s in range(self.tail + 1) if early[len(early) - (self.tail - s) :] == list(range(s, self.tail)))
-            listed = [f"{kind}_{j}" for kind in kinds for j in early if j < start]
-            listed.append(f"{generic} for every j{f' >= {start}' if start else ''}")
-        elif late:
-            listed.append(f"{generic} for j >= {self.tail}, j mod {self.cycle} in {sorted(j % self.cycle for j in late)}")
-        return ", ".join(listed) or "nothing"
-
-    @property
-    def in_degree(self) -> str:
-        """For n digits, of the result digit with most arguments."""
-        n = self.tail + self.cycle
-        late = Counter(i for (_, j), acted in self.acts.items() if j >= self.tail for i in acted)
-        every = Counter(i for acted in self.acts.values() for i in acted)
-        top = max(range(self.width), key=lambda i: (late[i], every[i]))
-        slope = Fraction(late[top], self.cycle)
-        if not slope:
-            return str(every[top])
-        text = f"{slope.numerator if slope.numerator > 1 else ''}n{f'/{slope.denominator}' if slope.denominator > 1 else ''}"
-        more = every[top] - slope * n
-        return f"about {text}" if slope.denominator > 1 else f"{text} {'+' if more > 0 else '-'} {abs(more)}" if more else text
-
-    @property
-    def argument(self) -> str:
-        base, d = self.task.base, self.modulus
-        again = f"{base}^{self.tail + self.cycle} = {base}^{self.tail} mod {d}"
-        table = "a digit acts by its weight, tabulated on all residues of the rest"
-        return f"the value depends on the operands mod {d} only, and {again}: {table}"
-
-    def edges(self, digits: int) -> set[Edge]:
-        places = [(j, j if j < self.tail else self.tail + (j - self.tail) % self.cycle) for j in range(digits)]
-        return {((kind, j), ("c", i)) for kind in "ab" for j, alike in places for i in self.acts[kind, alike]}
-
-    def check(self) -> bool:
-        """The weights repeat as stated, and the table of residues gives these dependences."""
-        base, d = self.task.base, self.modulus
-        return (base ** (self.tail + self.cycle) - base**self.tail) % d == 0 and self == periodic_rule(self.task)
-
-
-def periodic_rule(task: Task) -> Periodic:
-    """Tabulate the result digits over all residues of the other digits, of which there are unlimited ones."""
-    modulus = lcm(*period(task.expression))
-    seen: dict[int, int] = {}
-    weight = 1 % modulus
-    while weight not in seen:
-        if len(seen) == MAX_WEIGHTS:
-            many = f"more than {MAX_WEIGHTS} different weights {task.base}^j mod {modulus}"
-            raise InputError(f"the rule of {task.text} has {many}: take a smaller modulus")
-        seen[weight], weight = len(seen), weight * task.base % modulus
-    tail, cycle = seen[weight], len(seen) - seen[weight]
-    width = task.result_width(tail + cycle)
-    acts = {
-        node: frozenset(i for i, (table, rest) in enumerate(tables) if any(moves(table, rest, step) for step in steps))
-        for node, steps, tables in tabulated(task, tail + cycle, width, range(tail, tail + cycle))
-    }
-    return Periodic(task, modulus, width, tail, cycle, acts)
 
 
 # ----------------------------------------------------------------------------------------------------------------------------------- low

@@ -17,7 +17,8 @@ from functools import cached_property
 from math import gcd
 from typing import TYPE_CHECKING
 
-from theory.dependence import Periodic, Product, Rule, Serial, dependency_rule
+from theory.dependence import Product, Rule, Serial, dependency_rule
+from theory.dependence_periodic import Periodic
 from theory.errors import InputError
 from theory.expressions import affine, evaluate, polynomial
 from theory.graph import LIMIT, dependency_graph, residues
