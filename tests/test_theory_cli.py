@@ -43,6 +43,16 @@ BAD = [
     ("accuracy --task add --expr a", "not both"),
     ("graph --format svgz", "svgz"),
     ("graph --format png", "--out"),
+    ("graph --format svg", "--out"),
+    ("graph --task add,divide", "divide"),
+    ("graph --task add,mul --modulus 101", "--modulus"),
+    ("graph --task add,mod-add", "--modulus"),
+    ("graph --task add,mul --expr a", "not both"),
+    ("graph --task add, --digits 2", "unknown task ''"),
+    ("graph --task less,mul --digits 100", "take fewer digits"),
+    ("graph --expr a-b --format text", "negative"),
+    ("graph --format svg --digits 60 --out a.svg", "too wide"),
+    ("graph --format svg --digits 2 --out missing/a.svg", "cannot write missing/a.svg"),
     ("graph --digits 0", "digits"),
     ("graph --digits 500", "at most 100"),
     ("graph --out missing/graph.dot --format dot", "cannot write missing/graph.dot"),
@@ -105,6 +115,18 @@ def test_graph_in_every_format(tmp_path: Path) -> None:
     assert json.loads(called("theory", "graph", "--digits", "2", "--format", "json").out)["nodes"]
     assert called("theory", "graph", "--digits", "2", "--format", "png", "--out", "add.png", cwd=tmp_path).code == 0
     assert (tmp_path / "add.png").read_bytes().startswith(b"\x89PNG")
+    story = "graph --task add,mul,mod-add --modulus 101 --digits 2 --format svg --out story.svg"
+    assert called("theory", *story.split(), cwd=tmp_path).code == 0
+    assert "</svg>" in (tmp_path / "story.svg").read_text()
+
+
+def test_graph_json_and_text_carry_rule_and_fingerprints() -> None:
+    found = json.loads(called("theory", "graph", "--task", "third", "--digits", "3", "--json").out)["graph"]
+    assert found["rule"]["lines"][:2] == ["c_i <- a_i, carry_i", "carry_{i-1} <- a_i, carry_i"]
+    assert found["rule"]["status"] == "proven"
+    assert found["direction"] == "msd"
+    assert [cut["count"] for cut in found["fingerprints"]["sections_per_cut"]] == [1, 3, 3, 3]
+    assert "rule for all lengths (proven)" in called("theory", "graph", "--digits", "2", "--format", "text").out
 
 
 @pytest.mark.parametrize(("form", "first"), [("text", "task "), ("markdown", "| task"), ("csv", "task,"), ("json", "[")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -133,31 +133,61 @@ def explain(
 
 @app.command()
 def graph(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10,
+    task: Annotated[str | None, typer.Option("--task", help="a task, or several side by side: add,mul,mod-add")] = None,
+    expr: Expr = None, modulus: Annotated[int | None, typer.Option(help="p of the tasks that have one")] = None, base: Base = 10,
     digits: Annotated[int, typer.Option(help="operand digits")] = 4,
-    format: Annotated[str, typer.Option(help="mermaid, dot, json or png")] = "mermaid",
-    out: Annotated[str | None, typer.Option(help="file to write; needed for png")] = None,
+    format: Annotated[str, typer.Option(help="mermaid, dot, json, text, svg or png")] = "mermaid",
+    out: Annotated[str | None, typer.Option(help="file to write; needed for svg and png")] = None,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
-    """The digit dependency graph: which digits each result digit depends on."""
-    from pathlib import Path
+    """Which digits each result digit depends on, for n digits and as a rule for all lengths, with its fingerprints."""
+    from theory.fingerprints import portrait
+    from theory.graph_formats import to_dot, to_json, to_mermaid, to_text
+    from theory.pictures import FORMATS, draw
 
-    from theory.graph import dependency_graph, draw_png, to_dot, to_json, to_mermaid
+    writers = {"mermaid": to_mermaid, "dot": to_dot, "json": to_json, "text": to_text}
+    form = "json" if as_json else format
+    if form not in (*writers, *FORMATS):
+        raise InputError(f"unknown format {form!r}: choose mermaid, dot, json, text, svg or png")
+    if form in FORMATS and out is None:
+        raise InputError(f"--format {form} needs --out FILE")
+    found = [portrait(chosen, digits, _watched) for chosen in _tasks(task, expr, modulus, base)]
+    if form in FORMATS and out is not None:
+        draw(found, out, form)
+        return
+    text = writers[form](found)
+    if out is None:
+        print(text)
+        return
+    try:
+        with open(out, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from None
 
-    writers = {"mermaid": to_mermaid, "dot": to_dot, "json": to_json}
-    if format not in (*writers, "png"):
-        raise InputError(f"unknown format {format!r}: choose mermaid, dot, json or png")
-    if format == "png" and out is None:
-        raise InputError("--format png needs --out FILE")
-    found = dependency_graph(_task(task, expr, modulus, base), digits)
-    if format == "png" and out is not None:
-        draw_png(found, Path(out))
-    elif out is not None:
-        try:
-            Path(out).write_text(writers[format](found) + "\n")
-        except OSError as error:
-            raise InputError(f"cannot write {out}: {error.strerror}") from None
-    else:
-        print(writers[format](found))
+
+def _tasks(names: str | None, expr: str | None, modulus: int | None, base: int) -> list[Task]:
+    """The tasks asked for, names separated by commas; a modulus goes to those that have one."""
+    from theory.tasks import CATALOGUE, make_task, needs_modulus
+
+    chosen = _listed(names) if names is not None else []
+    if len(chosen) < 2:
+        return [_task(names, expr, modulus, base)]
+    if expr is not None:
+        raise InputError("give either --task or --expr, not both")
+    with_modulus = [name in CATALOGUE and needs_modulus(name) for name in chosen]
+    if modulus is not None and not any(with_modulus):
+        raise InputError(f"no task of {', '.join(chosen)} takes --modulus")
+    return [make_task(name, None, base, modulus if needs else None) for name, needs in zip(chosen, with_modulus, strict=True)]
+
+
+def _watched(blocks: Sequence[int]) -> Iterable[int]:
+    """A progress bar on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(blocks, "counting the influence", console=console, transient=True, disable=not console.is_terminal)
 
 
 @app.command()

@@ -3,21 +3,20 @@
 Nodes are the operand digits a0, a1, ..., b0, ..., the result digits c0, ... and, where a column algorithm exists, the carries into each
 column. Every edge is exact: it is there iff some values show that changing the source alone changes the target.
 
-- alpha*a + beta*b + gamma: the columns of the carry machine, each with the carries that really occur there.
+- alpha*a + beta*b + gamma: the columns of the carry machine, each with the carries that really occur there. carry_i enters column i.
+- a//q and b//q: the same from the other end, where the carry into a column is the remainder of the digits above it.
 - a*b: column i adds all products a_j * b_k with j + k = i and the carry.
 - every other task has edges from operand to result digits only. For an affine expression mod p they are decided on the residues that the
   other digits can reach, for other expressions on all pairs of operands, or on all pairs of their residues where the task is periodic.
 
-Constants are no nodes: the carry into column 0 and a carry that is always the same are left out.
+Constants are no nodes: the carry into the first column and a carry that is always the same are left out. `theory.dependence` states the
+same for numbers of any length.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Sequence
 from math import gcd
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
@@ -25,15 +24,13 @@ from theory.expressions import affine, evaluate, polynomial
 from theory.properties import short
 from theory.tasks import Task
 from theory.testsets import degrees, magnitude, period
-from theory.transducers import Transducer, affine_transducer
+from theory.transducers import Transducer, affine_transducer, quotient_transducer
 
 if TYPE_CHECKING:
     import networkx as nx
 
 LIMIT = 1_000_000  # operand pairs, residue pairs, residues or machine steps per column
 MAX_DIGITS = 100
-MAX_PNG_COLUMNS = 40
-COLOURS = {"a": "#4C78A8", "b": "#E8833A", "carry": "#8C8C99", "c": "#3F9B5B"}
 Node = tuple[str, int]
 Edge = tuple[Node, Node]
 
@@ -51,7 +48,7 @@ def dependency_graph(task: Task, digits: int) -> nx.DiGraph:
     if digits > MAX_DIGITS:
         raise InputError(f"digits {digits}: the graph has at most {MAX_DIGITS}")
     width = task.result_width(digits)
-    machine = affine_transducer(task)
+    machine = serial_machine(task)
     if machine is not None:
         edges = list(_column_edges(machine, digits, width))
     elif polynomial(task.expression) == {(1, 1): 1}:
@@ -67,23 +64,34 @@ def dependency_graph(task: Task, digits: int) -> nx.DiGraph:
     return graph
 
 
-def _column_edges(machine: Transducer, digits: int, width: int) -> Iterator[Edge]:
-    """Column i: c_i and carry_{i+1} from a_i, b_i and carry_i, tabulated over the carries that occur in the column."""
-    if len(machine.reachable) * machine.base**2 > LIMIT:
+def serial_machine(task: Task) -> Transducer | None:
+    """The digit-serial machine whose state is the carry (or the remainder); None for tasks of other forms.
+
+    Raises:
+        InputError: more states than can be tabulated.
+    """
+    machine = affine_transducer(task) or quotient_transducer(task)
+    if machine is not None and len(machine.reachable) * machine.base**2 > LIMIT:
         raise InputError(f"{len(machine.reachable)} carries in base {machine.base} are too many: take smaller coefficients or base")
+    return machine
+
+
+def _column_edges(machine: Transducer, digits: int, width: int) -> Iterator[Edge]:
+    """Column i: c_i and the carry out of it from a_i, b_i and carry_i, tabulated over the carries that occur in the column."""
     known: dict[tuple[frozenset[int], int], tuple[list[tuple[str, str]], frozenset[int]]] = {}
     carries = frozenset({machine.start})
-    for i in range(width):
-        column = carries, machine.base if i < digits else 1
-        if column not in known:
-            known[column] = _column(machine, *column)
-        edges, carries = known[column]
+    columns = range(width) if machine.direction == "lsd" else range(digits)[::-1]
+    for i in columns:
+        case = carries, machine.base if i < digits else 1
+        if case not in known:
+            known[case] = column(machine, *case)
+        edges, carries = known[case]
         for source, target in edges:
-            if target == "c" or i + 1 < width:
-                yield (source, i), (target, i if target == "c" else i + 1)
+            if target == "c" or i != columns[-1]:
+                yield (source, i), (target, i if target == "c" else i + columns.step)
 
 
-def _column(machine: Transducer, carries: frozenset[int], values: int) -> tuple[list[tuple[str, str]], frozenset[int]]:
+def column(machine: Transducer, carries: Collection[int], values: int) -> tuple[list[tuple[str, str]], frozenset[int]]:
     """The edges of a column with these carries and digits below `values`, and the carries out of it."""
     table = {(s, x, y): machine.step(s, x, y) for s in carries for x in range(values) for y in range(values)}
     places, results = enumerate(("carry", "a", "b")), (("c", 1), ("carry", 0))
@@ -112,30 +120,36 @@ def _product_edges(base: int, digits: int, width: int) -> Iterator[Edge]:
 
 def _digit_edges(task: Task, digits: int, width: int) -> Iterator[Edge]:
     """c_i from a_j iff c_i differs between digit j = 0 and another one, the other digits being the same."""
-    for (kind, j), steps, tables in _tables(task, digits, width):
+    for (kind, j), steps, tables in tabulated(task, digits, width):
         for i, (table, rest) in enumerate(tables):
-            if any(_moves(table, rest, step) for step in steps):
+            if any(moves(table, rest, step) for step in steps):
                 yield (kind, j), ("c", i)
 
 
-def _moves(table: Any, rest: Any, step: int) -> bool:
+def moves(table: Any, rest: Any, step: int) -> bool:
     """Whether the step changes an entry at some residue of the rest; most steps show it at the first few."""
     return any((table[(part + step) % len(table)] != table[part]).any() for part in (rest[:64], rest))
 
 
-def _tables(task: Task, digits: int, width: int) -> Iterator[tuple[Node, set[int], list[tuple[Any, Any]]]]:
-    """For each operand digit: the steps its values make, and per result digit its table over the residues and the residues of the rest."""
+def tabulated(task: Task, digits: int, width: int, recurring: range = range(0)) -> Iterator[tuple[Node, set[int], list[tuple[Any, Any]]]]:
+    """For each operand digit: the steps its values make, and per result digit its table over the residues and the residues of the rest.
+
+    A digit place in `recurring` stands for unlimited places of the same weight: it belongs to the rest of every digit, its own included.
+    """
     import numpy as np
 
     expression, base, p, coefficients = task.expression, task.base, task.modulus, affine(task.inner)
     powers = [base**j for j in range(digits)]
     if p is not None and coefficients is not None and p * max(min(base, p), digits * width) <= 100 * LIMIT:
         planes = [np.arange(p) // base**i % base for i in range(width)]
-        weights = {(kind, j): slope * powers[j] % p for kind, slope in zip("ab", coefficients, strict=False) for j in range(digits)}
+        slopes = dict(zip("ab", coefficients[:2], strict=True))
+        weights = {(kind, j): slope * powers[j] % p for kind, slope in slopes.items() for j in range(digits)}
+        endless = [weight for (_, j), weight in weights.items() if j in recurring]
         rests: dict[int, Any] = {}  # by the weight left out
         for node, weight in weights.items():
             if weight not in rests:
-                rests[weight] = _residues([other for key, other in weights.items() if key != node], base, p, coefficients[2])
+                others = [other for key, other in weights.items() if key != node]
+                rests[weight] = residues(others, base, p, coefficients[2], endless)
             yield node, _steps(weight, base, p), [(plane, rests[weight]) for plane in planes]
         return
     full = base**digits
@@ -146,11 +160,12 @@ def _tables(task: Task, digits: int, width: int) -> Iterator[tuple[Node, set[int
     a, b = (np.arange(size).astype(np.int64 if magnitude(expression, max(sizes)) < 2**62 else object) for size in sizes)
     values = np.broadcast_to(evaluate(expression, a[:, None], b[None, :]), sizes)
     planes = [(values // base**i % base).astype(np.int64) for i in range(width)]
+    endless = [powers[j] for j in recurring]
     for kind, size, other in (("a", *sizes), ("b", *sizes[::-1])):
-        columns = _residues(powers, base, other)
+        columns = residues(powers, base, other, 0, endless)
         tables = [(plane if kind == "a" else plane.T)[:, columns] for plane in planes]
         for j, power in enumerate(powers):
-            rest = _residues([weight for weight in powers if weight != power], base, size)
+            rest = residues(powers[:j] + powers[j + 1 :], base, size, 0, endless)
             yield (kind, j), _steps(power, base, size), [(table, rest) for table in tables]
 
 
@@ -159,94 +174,16 @@ def _steps(weight: int, base: int, modulus: int) -> set[int]:
     return {weight * x % modulus for x in range(1, min(base, modulus + 1))} - {0}
 
 
-def _residues(weights: Sequence[int], base: int, modulus: int, start: int = 0) -> Any:
-    """The residues of start + the sum of weight * digit over all digits 0..base-1, ascending."""
+def residues(weights: Sequence[int], base: int, modulus: int, start: int = 0, endless: Sequence[int] = ()) -> Any:
+    """The residues of start + the sum of weight * digit over all digits 0..base-1, ascending; `endless` weights take any multiple."""
     import numpy as np
 
+    unit = gcd(modulus, *endless)  # all multiples of these weights: the multiples of their common divisor
     mask = np.zeros(modulus, dtype=bool)
-    mask[start % modulus] = True
-    most = modulus // gcd(modulus, *weights)
+    mask[start % unit :: unit] = True
+    most = modulus // gcd(modulus, *weights, *endless)
     for weight in weights:
         if np.count_nonzero(mask) == most:
             break
         mask = np.logical_or.reduce([mask, *(np.roll(mask, step) for step in _steps(weight, base, modulus))])
     return np.flatnonzero(mask)
-
-
-def to_mermaid(graph: nx.DiGraph) -> str:
-    """Mermaid flowchart text."""
-    lines = ["flowchart TD"]
-    for node, data in graph.nodes(data=True):
-        lines.append(f"  {node}(({node})):::{data['kind']}")
-    lines += [f"  {source} --> {target}" for source, target in graph.edges]
-    lines += [f"  classDef {kind} fill:{colour},stroke:#333,color:#fff" for kind, colour in COLOURS.items()]
-    return "\n".join(lines)
-
-
-def to_dot(graph: nx.DiGraph) -> str:
-    """Graphviz text: one rank per digit, digit 0 on the right."""
-    columns = sorted({data["index"] for _, data in graph.nodes(data=True)})
-    lines = ["digraph dependencies {", "  rankdir=RL;", "  node [shape=circle, style=filled, fontcolor=white, width=0.7, fixedsize=true];"]
-    for index in columns:
-        nodes = [(node, data["kind"]) for node, data in graph.nodes(data=True) if data["index"] == index]
-        shown = " ".join(f'{node} [fillcolor="{COLOURS[kind]}"];' for node, kind in nodes)
-        lines.append(f"  {{ rank=same; {shown} }}")
-    representatives = [next(node for node, data in graph.nodes(data=True) if data["index"] == index) for index in columns]
-    lines += [f"  {right} -> {left} [style=invis];" for right, left in pairwise(representatives)]
-    for source, target in graph.edges:
-        lines.append(f'  {source} -> {target} [color="{COLOURS[graph.nodes[source]["kind"]]}", constraint=false];')
-    return "\n".join([*lines, "}"])
-
-
-def to_json(graph: nx.DiGraph) -> str:
-    """Node-link JSON; `networkx.node_link_graph(json.loads(text), edges="links")` reads it back."""
-    nodes = [{"id": node, **data} for node, data in graph.nodes(data=True)]
-    links = [{"source": source, "target": target} for source, target in graph.edges]
-    return json.dumps({"directed": True, "multigraph": False, "graph": {}, "nodes": nodes, "links": links}, indent=1)
-
-
-def _place(kind: str, index: int, row: float) -> tuple[float, float]:
-    """Columns as on paper, digit 0 on the right; a carry stands on the border of the column it enters."""
-    x, y = {"a": (-0.24, 2.0), "b": (0.24, 2.0), "carry": (0.5, 1.0), "c": (0.0, 0.0)}[kind]
-    return 1.9 * (x - index), row * y
-
-
-def draw_png(graph: nx.DiGraph, path: str | Path) -> None:
-    """Draw the graph into a PNG file; an edge has the colour of its source.
-
-    Raises:
-        InputError: matplotlib is not installed, the graph is too wide, or the file cannot be written.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("a PNG needs matplotlib: pip install 'arith-theory[plots]'") from None
-    kinds = {data["kind"] for _, data in graph.nodes(data=True)}
-    columns = 1 + max(data["index"] for _, data in graph.nodes(data=True))
-    if columns > MAX_PNG_COLUMNS:
-        raise InputError(f"a PNG of {columns} columns is too wide, at most {MAX_PNG_COLUMNS} are drawn: take fewer digits or --format dot")
-    row = max(1.6, 0.36 * columns)
-    places = {node: _place(data["kind"], data["index"], row) for node, data in graph.nodes(data=True)}
-    left, right = min(x for x, _ in places.values()) - 1.6, max(x for x, _ in places.values()) + 0.5
-    figure = Figure(figsize=(right - left, 2 * row + 1), dpi=160)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(left, right), ylim=(-0.5, 2 * row + 0.5))
-    axes.axis("off")
-    for kind, label in (("a", "operands"), ("carry", "carries"), ("c", "result")):
-        if kind in kinds:
-            axes.text(left + 0.25, _place(kind, 0, row)[1], label, color="#777777", va="center", fontsize=12)
-    for source, target in graph.edges:
-        colour = COLOURS[graph.nodes[source]["kind"]]
-        style = {"arrowstyle": "-|>", "mutation_scale": 10, "color": colour, "alpha": 0.75, "lw": 1.2, "shrinkA": 13, "shrinkB": 14}
-        axes.annotate("", places[target], places[source], arrowprops=style, zorder=1)
-    for node, data in graph.nodes(data=True):
-        x, y = places[node]
-        axes.scatter(x, y, s=640, color=COLOURS[data["kind"]], edgecolors="white", linewidths=1.5, zorder=2)
-        name = "s" if data["kind"] == "carry" else data["kind"]
-        axes.text(x, y, f"${name}_{{{data['index']}}}$", color="white", ha="center", va="center", fontsize=13, zorder=3)
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None

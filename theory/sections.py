@@ -78,7 +78,7 @@ def sections(task: Task, depth: int) -> Sections:
     if depth < 0:
         raise InputError(f"depth {depth}: the number of low digits must be at least 0")
     size = task.base ** min(depth, 64)
-    suffixes, exact, written = _suffixes(task, depth)
+    suffixes, exact, written = telling_suffixes(task, depth)
     if size**2 * len(suffixes) > MAX_VALUES:
         raise TooLarge(f"depth {depth} in base {task.base}: more than {MAX_VALUES} values to compare, take a smaller depth")
     found = Sections(task, depth, 0, exact, written, (), suffixes)
@@ -88,7 +88,7 @@ def sections(task: Task, depth: int) -> Sections:
     return replace(found, count=len(rows), words=tuple(rows.values()))
 
 
-def _suffixes(task: Task, depth: int) -> tuple[tuple[Pair, ...], bool, int]:
+def telling_suffixes(task: Task, depth: int) -> tuple[tuple[Pair, ...], bool, int]:
     """High parts that tell rests apart, whether they tell all apart, and the number of result digits already written."""
     terms = polynomial(task.inner)
     if terms is None:
