@@ -18,6 +18,7 @@ from theory.expressions import to_text
 from theory.layouts import Layout
 from theory.majority import majority_of
 from theory.paper import Outcome, PaperStatement, paper_statement
+from theory.progress import watched
 from theory.properties import Property, base_compatibility, identifiability, low_support, short, translation_invariance
 from theory.rules import Rule, decide, downward, in_distribution
 from theory.tasks import Task
@@ -84,7 +85,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     if applied.name in ("window too small", "window far too small"):
         accuracy = _majority(task, encoding, layout, training, lengths, domain)
     else:
-        accuracy = tuple(_count(task, training, outcome, length, domain) for length in lengths)
+        accuracy = tuple(_count(task, training, outcome, length, domain) for length in watched(lengths, "lengths"))
     statement = paper_statement(task, encoding, training)
     return Prediction(
         task=task,
@@ -133,7 +134,8 @@ def _majority(
 ) -> tuple[LengthAccuracy, ...]:
     """What the most frequent answer per visible context is worth, where that is quickly counted."""
     found = majority_of(task, encoding, layout, training)
-    return tuple(LengthAccuracy(n, training.region(n), None if found is None else found.accuracy(domain, n)) for n in lengths)
+    shares = (None if found is None else found.accuracy(domain, n) for n in watched(lengths, "lengths"))
+    return tuple(LengthAccuracy(n, training.region(n), share) for n, share in zip(lengths, shares, strict=True))
 
 
 def _remarks(
