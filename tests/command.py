@@ -17,18 +17,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left: exit code, output, errors, processor seconds, and the modules it imported."""
+    """What a command left: exit code, output, errors, processor seconds, the modules it imported, and the most memory it held."""
 
     code: int
     out: str
     err: str
     seconds: float
     modules: frozenset[str]
+    megabytes: float = 0.0
 
 
 def command(package: str, *arguments: str, cwd: Path | None = None) -> Done:
     """Run the command line of `theory`, `empirical` or `verify`."""
-    note = "import atexit, sys; atexit.register(lambda: print('@@' + ' '.join(sys.modules), file=sys.stderr));"
+    left = "print('@@', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *sys.modules, file=sys.stderr)"
+    note = f"import atexit, resource, sys; atexit.register(lambda: {left});"
     code = f"{note} from {package}.cli import main\nsys.argv[0] = {package!r}\nmain()"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -40,9 +42,10 @@ def command(package: str, *arguments: str, cwd: Path | None = None) -> Done:
         check=False,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    err, _, modules = done.stderr.rpartition("@@")
+    err, _, rest = done.stderr.rpartition("@@")
+    kilobytes, *modules = rest.split()
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Done(done.returncode, done.stdout, err, seconds, frozenset(modules.split()))
+    return Done(done.returncode, done.stdout, err, seconds, frozenset(modules), int(kilobytes) / 1024)
 
 
 def called(package: str, *arguments: str, cwd: Path | None = None) -> Done:

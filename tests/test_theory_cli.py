@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from tests.command import ROOT, called, command, refused
+from theory.progress import watched
 
 BAD = [
     ("predict --task divide", "divide"),
@@ -29,6 +32,14 @@ BAD = [
     ("predict --domain all", "all"),
     ("predict --width 3", "width 3"),
     ("predict --width 0", "width 0"),
+    ("predict --width -1", "width -1"),
+    ("predict --width 1001", "width above 1000"),
+    ("predict --width 1" + "0" * 3000, "width above 1000"),
+    ("predict --lengths -1", "lengths '-1'"),
+    ("predict --lengths 1-1001", "1 to 1000"),
+    ("predict --train 0", "1 to 1000"),
+    ("predict --train -4", "lengths '-4'"),
+    ("predict --base -10", "base -10"),
     ("predict --pe window", "--window"),
     ("predict --pe window --window 0", "--window"),
     ("predict --window 4", "--window"),
@@ -39,6 +50,15 @@ BAD = [
     ("predict --expr __import__('os').getcwd()", "not allowed"),
     ("predict --expr 9**9**9**9", "power"),
     ("predict --expr a%0", "positive"),
+    ("predict --expr a//0", "positive"),
+    ("predict --expr a%-5", "positive"),
+    ("predict --expr a%(3-3)", "positive"),
+    ("predict --expr a//b", "positive"),
+    ("predict --expr a#b", "after #"),
+    ("predict --expr gcd(a,b)", "a call"),
+    ("predict --task mod-add --modulus 0", "modulus 0"),
+    ("predict --task mod-mul --modulus -7", "modulus -7"),
+    ("predict --task mod-add --modulus 1" + "0" * 1001, "1000 digits"),
     ("predict --nonsense", "--nonsense"),
     ("accuracy --task add --expr a", "not both"),
     ("graph --format svgz", "svgz"),
@@ -54,6 +74,9 @@ BAD = [
     ("graph --format svg --digits 60 --out a.svg", "too wide"),
     ("graph --format svg --digits 2 --out missing/a.svg", "cannot write missing/a.svg"),
     ("graph --digits 0", "digits"),
+    ("graph --digits -1", "digits"),
+    ("graph --expr a-b", "negative"),
+    ("graph --expr a//0", "positive"),
     ("graph --digits 500", "at most 100"),
     ("graph --out missing/graph.dot --format dot", "cannot write missing/graph.dot"),
     ("predict --expr=", "expression ''"),
@@ -63,7 +86,14 @@ BAD = [
     ("table --format xml", "xml"),
     ("table --tasks divide", "not allowed"),
     ("table --pe absolute,sideways", "sideways"),
+    ("table --tasks a//0", "positive"),
+    ("table --tasks add;;mul", "expression ''"),
+    ("table --train 0", "1 to 1000"),
+    ("table --base 1", "base 1"),
     ("advise --format xml", "xml"),
+    ("advise --expr a-b", "negative"),
+    ("advise --expr a%0", "positive"),
+    ("advise --train 101", "trained length 101"),
     ("explain --format html", "html"),
     ("nonsense", "nonsense"),
     ("predict --base", "--base"),
@@ -183,3 +213,42 @@ print(write(advise(make_task("add"), make_training("either", "4")), "text"))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "window 8" in done.stdout
+
+
+HUGE = "1" + "0" * 30
+
+
+@pytest.mark.parametrize("name", ["predict", "accuracy", "explain", "graph", "table", "advise"])
+@pytest.mark.parametrize("text", ["a*b%{}", "a//{}", "a+{}"])
+def test_a_constant_of_10_to_30_is_answered_or_refused_at_once(name: str, text: str) -> None:
+    expression = text.format(HUGE)
+    done = command("theory", name, "--tasks" if name == "table" else "--expr", expression)
+    assert done.code in (0, 2), done.err
+    if done.code:
+        refused(done, "")
+    assert done.seconds < 2
+    assert done.megabytes < 500
+
+
+@pytest.mark.parametrize("line", ["advise --expr a*b%9973", "predict --train 1-100 --lengths 1-1000 --pe window --window 3"])
+def test_a_long_computation_can_be_interrupted(line: str) -> None:
+    ready = "signal.signal(signal.SIGINT, signal.default_int_handler); print('go', flush=True)"  # a job in the background ignores it
+    code = f"import signal; from theory.cli import main; {ready}; main()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, *line.split(" ")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "go\n"
+    time.sleep(1)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    assert (child.returncode, out, err) == (130, "", "")
+
+
+def test_a_terminal_is_told_of_progress_and_nothing_else_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("theory.progress.PATIENCE", -1.0)
+    assert list(watched("abc", "letters")) == ["a", "b", "c"]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert list(watched("abc", "letters")) == ["a", "b", "c"]
+    assert capsys.readouterr().err.startswith("\r0 of 3 letters")

@@ -1,1 +1,46 @@
-"""When do GPT-like models generalise to longer arithmetic? Computed answers; no torch."""
+"""When do GPT-like models generalise to longer arithmetic? Computed answers; no torch.
+
+The functions have the names of the commands of `arith-theory`, and are asked with the four things that decide: a task, a position
+encoding, a layout and a training domain. All of them are immutable, and so are the answers.
+
+>>> import theory
+>>> task = theory.make_task("mod-add", modulus=150)
+>>> encoding, layout = theory.make_encoding("absolute"), theory.make_layout("padded", width=9)
+>>> found = theory.predict(task, encoding, layout, theory.make_training("either", "4"), (4, 5, 9), "either")
+>>> found.outcome.upward, found.learned_function
+('truncation', '(a % 10000 + b % 10000) % 150')
+>>> [str(row.exact) for row in found.accuracy]
+['1', '1/3', '1/3']
+>>> print(theory.explain(found, "text").splitlines()[-1])
+9. Refuted by: agreement with the truncated function below 95 % at n+1
+
+| function | gives | command |
+|---|---|---|
+| `predict` | what a network does on longer operands, by which rule, and how exactly (`Prediction`) | predict |
+| `accuracy` | the exact accuracy of the truncated function at one length (`Fraction`) | accuracy |
+| `explain` | a prediction as an argument: text, Markdown or LaTeX | explain |
+| `graph` | the digit dependency graph (`networkx.DiGraph`) | graph |
+| `table` | predictions for tasks by encodings by layouts (`Cell` after `Cell`) | table |
+| `advise` | all encodings and layouts for one task, the most promising first | advise |
+
+Bad input raises `InputError`, a `ValueError` whose one line names the input and the remedy. Lengths are counted in digits, accuracies are
+shares from 0 to 1. The modules hold the rest: `theory.properties` and `theory.verdicts` decide, `theory.machines` computes. Four of
+them have the name of a function here, which hides them as attributes: write `from theory.graph import to_dot`.
+"""
+
+from theory.accuracy import truncation_accuracy as accuracy
+from theory.domains import make_training
+from theory.encodings import make_encoding
+from theory.errors import InputError
+from theory.explain import explain
+from theory.graph import dependency_graph as graph
+from theory.layouts import make_layout
+from theory.matrix import advise
+from theory.matrix import cells as table
+from theory.predict import predict
+from theory.tasks import CATALOGUE, make_task
+
+__all__ = [
+    "CATALOGUE", "InputError", "accuracy", "advise", "explain", "graph", "make_encoding", "make_layout", "make_task", "make_training",
+    "predict", "table",
+]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import gcd
 
 from theory.expressions import Binary, Call, Const, Expression, Var, affine, bounds, evaluate, substitute
@@ -21,6 +22,7 @@ def causality(task: Task, layout: Layout) -> Property:
     return _causal_lsd(task.expression, task.base) if layout.direction == "lsd" else _causal_msd(task.expression, task.base)
 
 
+@lru_cache(256)  # one task meets many layouts and encodings
 def _causal_lsd(expression: Expression, base: int) -> Property:
     """f mod B^j may depend on the low j digits only, for every j >= 1."""
     if _lipschitz(expression, base):
@@ -84,6 +86,7 @@ def _causal_affine(expression: Expression, coefficients: tuple[int, int, int], p
     return Property(True, f"for each j, {base}^j divides {short(p)} or {short(essential)} divides {base}^j: low digits need low digits")
 
 
+@lru_cache(256)
 def _causal_msd(expression: Expression, base: int) -> Property:
     """floor(f / B^i) may depend on floor(a / B^i) and floor(b / B^i) only, for every i."""
     coefficients = affine(expression)

@@ -72,6 +72,8 @@ def parse(text: str, base: int = 10, constants: Mapping[str, int] | None = None)
     """
     if len(text) > MAX_TEXT:
         raise InputError(f"expression of {len(text)} characters: at most {MAX_TEXT} are read")
+    if "#" in text:
+        raise InputError(f"expression {text!r}: nothing is read after #, leave it out")
     try:
         found = _Reader(text, base, constants or {}).convert(ast.parse(text.strip(), mode="eval").body)
         if (parts := sum(1 for _ in nodes(found))) > MAX_PARTS:

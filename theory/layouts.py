@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from theory.domains import MAX_LENGTH
 from theory.errors import InputError
 from theory.tasks import Task, digit_count
 
@@ -99,7 +100,7 @@ def make_layout(name: str, width: int, direction: str = "lsd") -> Layout:
     """A layout by name.
 
     Raises:
-        InputError: unknown name or direction, width < 1, a direction for a layout that has none.
+        InputError: unknown name or direction, width < 1 or > 1000, a direction for a layout that has none.
     """
     if name not in LAYOUTS:
         raise InputError(f"unknown layout {name!r}: choose from {', '.join(LAYOUTS)}")
@@ -109,6 +110,8 @@ def make_layout(name: str, width: int, direction: str = "lsd") -> Layout:
         raise InputError(f"--direction msd goes with the interleaved layout, not with {name}")
     if width < 1:
         raise InputError(f"width {width}: the width must be at least 1")
+    if width > MAX_LENGTH:
+        raise InputError(f"a width above {MAX_LENGTH}: operands have at most {MAX_LENGTH} digits")
     return Layout(name, width, direction)
 
 

@@ -13,6 +13,7 @@ from theory.domains import Training
 from theory.encodings import DEFAULT_LAYOUT, FAMILIES, make_encoding
 from theory.layouts import LAYOUTS, Layout, make_layout
 from theory.predict import Prediction, predict
+from theory.progress import watched
 from theory.report import columns, percent
 from theory.tasks import Task, make_task
 
@@ -52,7 +53,7 @@ class Cell:
 def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str], training: Training) -> Iterator[Cell]:
     """Every task with every encoding family in every layout; `default` is the family's own layout."""
     lengths = (training.longest, training.longest + 1)
-    for task in tasks:
+    for task in watched(tasks, "tasks"):
         for family in families:
             for name in dict.fromkeys(DEFAULT_LAYOUT.get(family, "padded") if name == "default" else name for name in layouts):
                 yield Cell.of(_predict(task, family, make_layout(name, max(lengths)), training, lengths))
@@ -68,7 +69,7 @@ def advise(task: Task, training: Training) -> list[Cell]:
     """All encodings and layouts for one task, the most promising first."""
     lengths = (training.longest, training.longest + 1)
     layouts = [make_layout(name, max(lengths)) for name in LAYOUTS] + [make_layout("interleaved", max(lengths), "msd")]
-    found = [Cell.of(_predict(task, family, layout, training, lengths)) for family in FAMILIES for layout in layouts]
+    found = [Cell.of(_predict(task, family, layout, training, lengths)) for family in watched(FAMILIES, "encodings") for layout in layouts]
     return sorted(found, key=lambda cell: (RANK.index(cell.upward), cell.status != "proven", cell.status != "conditional"))
 
 

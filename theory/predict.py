@@ -18,6 +18,7 @@ from theory.expressions import to_text
 from theory.layouts import Layout
 from theory.majority import majority_of
 from theory.paper import Outcome, PaperStatement, paper_statement
+from theory.progress import watched
 from theory.properties import Property, base_compatibility, identifiability, low_support, short, translation_invariance
 from theory.rules import Rule, decide, downward, in_distribution
 from theory.tasks import Task
@@ -85,7 +86,8 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         accuracy = _majority(task, encoding, layout, training, lengths, domain)
     else:
         longest = applied.longest or longest
-        accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in lengths)
+        rows = watched(lengths, "lengths")
+        accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in rows)
     statement = paper_statement(task, encoding, training)
     return Prediction(
         task=task,
@@ -134,7 +136,8 @@ def _majority(
 ) -> tuple[LengthAccuracy, ...]:
     """What the most frequent answer per visible context is worth, where that is quickly counted."""
     found = majority_of(task, encoding, layout, training)
-    return tuple(LengthAccuracy(n, training.region(n), None if found is None else found.accuracy(domain, n)) for n in lengths)
+    shares = (None if found is None else found.accuracy(domain, n) for n in watched(lengths, "lengths"))
+    return tuple(LengthAccuracy(n, training.region(n), share) for n, share in zip(lengths, shares, strict=True))
 
 
 def _remarks(
