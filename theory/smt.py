@@ -18,22 +18,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import add, eq, gt, le, lt, mod, mul, ne, sub, truediv
 from typing import Any
 
-from theory.expressions import Binary, Call, Const, Expression, Var, evaluate, has_call, to_text
+from theory.expressions import Binary, Call, Const, Expression, Var, evaluate, to_text
 from theory.layouts import digits
 from theory.verdicts import Verdict
 
 TIMEOUT = 5_000  # milliseconds a query
 UNROLLED = 3  # digits on which a wrong rule is searched for an error
 
+ALWAYS = Const(1)
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {"+": add, "-": sub, "*": mul, "%": mod, "//": truediv}
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {"min": lt, "max": gt, "<": lt, "<=": le, "==": eq, "!=": ne}
 Number = Any  # an integer, or a z3 term
 Choose = Callable[[Any, Number, Number], Number]
 
 
 @dataclass(frozen=True)
 class DigitRule:
-    """`step(x, y, carry, base, choose)` is (digit, carry); `choose(c, t, e)` is t where c holds, else e. sign: 1 for a + b, -1 for a - b."""
+    """`step(x, y, carry, base, choose)` is (digit, carry), `choose(c, t, e)` is t where c holds, else e.
+
+    sign: 1 for a + b, -1 for a - b.
+    """
 
     name: str
     sign: int
@@ -196,7 +203,7 @@ def _solver(*assertions: Any) -> Any:
 
 @dataclass(frozen=True)
 class EveryBaseLinear:
-    """alpha*a + beta*b with alpha, beta >= 0 and carries 0..top: digit-serial from carry 0 in every base, and zeros bring any carry to 0."""
+    """alpha*a + beta*b, alpha, beta >= 0: digit-serial with carries 0..top from carry 0, in every base; zeros bring any carry to 0."""
 
     alpha: int
     beta: int
@@ -240,7 +247,7 @@ class AlwaysZero:
     """The expressions are 0 for all a, b >= 0 for which `given` is not 0."""
 
     expressions: tuple[Expression, ...]
-    given: Expression = Const(1)
+    given: Expression = ALWAYS
 
     def check(self) -> bool:
         """Ask z3 again."""
@@ -279,15 +286,22 @@ def _search(claim: AlwaysZero) -> Any | None:
     """A solver that looks for a point where the claim fails; None where an expression reads digits."""
     import z3
 
-    terms = [to_z3(expression) for expression in (*claim.expressions, claim.given)]
-    if any(term is None for term in terms):
+    known: dict[Expression, Any] = {}
+    zeros, given = [to_z3(expression, known) for expression in claim.expressions], to_z3(claim.given, known)
+    if given is None or any(zero is None for zero in zeros):
         return None
-    *zeros, given = terms
-    return _solver(z3.Int("a") >= 0, z3.Int("b") >= 0, given != 0, z3.Or([term != 0 for term in zeros]))
+    return _solver(z3.Int("a") >= 0, z3.Int("b") >= 0, given != 0, z3.Or([zero != 0 for zero in zeros]))
 
 
-def to_z3(expression: Expression) -> Any | None:
-    """The expression as a z3 integer term in a and b; None where it reads digits."""
+def to_z3(expression: Expression, known: dict[Expression, Any] | None = None) -> Any | None:
+    """The expression as a z3 integer term in a and b; None where it reads digits. `known` keeps the terms of parts that occur again."""
+    terms = {} if known is None else known
+    if expression not in terms:
+        terms[expression] = _term(expression, terms)
+    return terms[expression]
+
+
+def _term(expression: Expression, known: dict[Expression, Any]) -> Any | None:
     import z3
 
     match expression:
@@ -296,20 +310,15 @@ def to_z3(expression: Expression) -> Any | None:
         case Const(value):
             return z3.IntVal(value)
         case Binary(op, left, right):
-            x, y = to_z3(left), to_z3(right)
-            if x is None or y is None:
-                return None
+            sides: list[Any] = [to_z3(left, known), to_z3(right, known)]
             # z3 divides to the remainder >= 0, which is floor division where the divisor is positive, as it always is here
-            return {"+": x + y, "-": x - y, "*": x * y}[op] if op in "+-*" else x % y if op == "%" else x / y
+            return None if any(side is None for side in sides) else OPERATIONS[op](*sides)
         case Call(name, args):
-            terms = [to_z3(arg) for arg in args]
-            if any(term is None for term in terms) or name in ("digitsum", "reverse"):
+            terms: list[Any] = [to_z3(arg, known) for arg in args]
+            if name in ("digitsum", "reverse") or any(term is None for term in terms):
                 return None
             x, y = terms[0], terms[-1]
-            holds = {"abs": x >= 0, "min": x < y, "max": x > y, "<": x < y, "<=": x <= y, "==": x == y, "!=": x != y}[name]
-            return z3.If(holds, x, -x if name == "abs" else y) if name.isalpha() else z3.If(holds, 1, 0)
-
-
-def linear_pieces(expression: Expression) -> bool:
-    """Whether z3 is worth asking: min, max, abs and comparisons occur, and no function of digits."""
-    return has_call(expression) and to_z3(expression) is not None
+            if name == "abs":
+                return z3.If(x >= 0, x, -x)
+            holds = COMPARISONS[name](x, y)
+            return z3.If(holds, x, y) if name.isalpha() else z3.If(holds, z3.IntVal(1), z3.IntVal(0))
