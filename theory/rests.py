@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import comb
 
-from theory.expressions import Binary, Const, Expression, Var, affine, evaluate, nodes, polynomial
+from theory.expressions import Binary, Const, Expression, Var, affine, evaluate, has_call, nodes, polynomial
 from theory.machines import Group, Machine, TooLarge, tabulate
 from theory.properties import clash, low_support_of, short
 from theory.residues import prime_to
@@ -199,8 +199,8 @@ def carry_law(task: Task) -> Verdict:
 
 
 @dataclass(frozen=True)
-class NeverPeriodic:
-    """A bounded, periodic f that no power of B has as a period: some digit depends on operand digits at any distance above.
+class EveryDigit:
+    """No power of B is a period of f, so f depends on operand digits at any distance above.
 
     If some B^m were a period, the least period in this operand would divide it and D, so the B-part of D: B^digits would be one too.
     """
@@ -210,13 +210,24 @@ class NeverPeriodic:
     witness: tuple[str, int, int]
 
     def check(self) -> bool:
-        """f is bounded, the B-part of its period D divides B^digits, and the shift by B^digits changes f at the witness."""
+        """f is polynomial on residue classes mod D, the B-part of D divides B^digits, and a shift by B^digits changes f at the witness."""
         expression, base = self.task.expression, self.task.base
+        if has_call(expression) and degrees(expression) != (0, 0):
+            return False
         name, a, b = self.witness
         shift = base**self.digits
         smooth = [d // prime_to(d, base) for d in period(expression)]
         moved = (a + shift, b) if name == "a" else (a, b + shift)
-        return degrees(expression) == (0, 0) and all(shift % d == 0 for d in smooth) and self.task(*moved) != self.task(a, b)
+        return all(shift % d == 0 for d in smooth) and self.task(*moved) != self.task(a, b)
+
+
+@dataclass(frozen=True)
+class NeverPeriodic(EveryDigit):
+    """The same of a bounded f: one of its finitely many digits depends on operand digits at any distance above, so no delay is enough."""
+
+    def check(self) -> bool:
+        """As above, and f is bounded."""
+        return degrees(self.task.expression) == (0, 0) and super().check()
 
 
 @dataclass(frozen=True)
@@ -325,11 +336,15 @@ class _Steps:
 
 def growing(task: Task) -> Serial:
     """That a polynomial of total degree >= 2 has no finite machine that reads the least significant digit first."""
-    d, e = degrees(task.expression)
-    depth = next(k for k in (3, 2, 1, 0) if task.base ** (2 * k) * (d + 1) * (e + 1) <= MAX_COUNTED or k == 0)
-    counted = sections(task, depth)
-    text = f"a polynomial of degree 2 or more leaves unboundedly many rests: {counted.count} after {digit_pairs(depth)}"
+    counted = count_rests(task)
+    text = f"a polynomial of degree 2 or more leaves unboundedly many rests: {counted.count} after {digit_pairs(counted.depth)}"
     return Serial(Verdict(False, text, None, Growing(task, counted)), "sections")
+
+
+def count_rests(task: Task) -> Sections:
+    """The sections after as many digit pairs, up to 3, as can be counted at once."""
+    high_parts = len(sections(task, 0).suffixes)
+    return sections(task, next(k for k in (3, 2, 1, 0) if task.base ** (2 * k) * high_parts <= MAX_COUNTED or k == 0))
 
 
 def digit_pairs(depth: int) -> str:
