@@ -15,7 +15,7 @@ from theory.domains import Training
 from theory.expressions import affine
 from theory.machines import Machine, TooLarge
 from theory.monoids import aperiodicity
-from theory.report import columns
+from theory.report import columns, ranges
 from theory.residues import ResidueGroup, multiplicative_order, residue_aperiodicity
 from theory.rests import All, Serial, count_rests, digit_pairs
 from theory.serial import invariance, serial
@@ -25,6 +25,7 @@ from theory.triviality import r_triviality
 from theory.verdicts import Proof, Verdict, io_memory
 
 MAX_MONOID = 5_000  # elements that are listed here
+MAX_SHOWN = 300  # characters of a certificate in the text
 ENDS = {"lsd": "least significant first", "msd": "most significant first"}
 
 
@@ -184,14 +185,17 @@ def _sections(task: Task) -> Decided:
 
 def portrait_text(task: Task, training: Training, rows: tuple[Row, ...]) -> str:
     """One line per property."""
-    words: dict[bool | None, str] = {True: "true", False: "false", None: "unknown"}
-    again: dict[bool | None, str] = {True: "yes", False: "FAILED", None: "-"}
     head = ("property", "verdict", "checked again", "how", "certificate")
-    cells = [
-        (row.name, words[row.verdict.value] if row.applies else "n/a", again[row.rechecked], row.how, row.verdict.certificate) for row in rows
-    ]
-    lengths = ",".join(map(str, training.lengths))
-    return "\n".join([f"{task.text} in base {task.base}; training: lengths {lengths} ({training.domain})", "", *columns([head, *cells])])
+    lengths = ranges(training.lengths)
+    title = f"{task.text} in base {task.base}; training: lengths {lengths} ({training.domain})"
+    return "\n".join([title, "", *columns([head, *map(_cells, rows)])])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = {True: "true", False: "false", None: "unknown" if row.applies else "n/a"}[row.verdict.value]
+    again, text = {True: "yes", False: "FAILED", None: "-"}[row.rechecked], row.verdict.certificate
+    shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... (--json prints all)"
+    return row.name, verdict, again, row.how, shown
 
 
 def portrait_json(task: Task, training: Training, rows: tuple[Row, ...]) -> dict[str, Any]:

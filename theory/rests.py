@@ -292,7 +292,8 @@ def _built(task: Task, delay: int, start: Rest, refuted: tuple[Lookahead, ...]) 
 def _unlisted(task: Task) -> Serial:
     """The carry machine that is too large for a table."""
     law = carry_law(task)  # proves finitely many carries, whether or not the start recurs
-    return Serial(Verdict(True, f"delay 0: {law.certificate}; too many carries for a table", 0, law.proof), "carry bound")
+    text = f"delay 0: {law.certificate}; not built, machines of up to {MAX_STEPS} cells are"
+    return Serial(Verdict(True, text, 0, law.proof), "carry bound")
 
 
 def count_states(machine: Machine) -> str:

@@ -81,11 +81,14 @@ class LongDivision:
 
     def check(self) -> bool:
         """The task is a // q or b // q, the start is remainder 0, and every cell is one step of the division."""
+        machine, base = self.machine, self.task.base
         match self.task.expression:
-            case Binary("//", Var(name), Const(q)) if self.machine.direction == "msd" and self.machine.start == 0:
-                base, place = self.task.base, "ab".index(name)
-                steps = [[divmod(base * r + self.machine.group(n)[place], q) for n in self.machine.groups] for r in range(q)]
-                return self.machine.base == base and steps == [[(digit, r) for r, digit in row] for row in self.machine.table]
+            case Binary("//", Var(name), Const(q)):
+                place = "ab".index(name)
+                if machine.base != base or machine.direction != "msd" or machine.start != 0 or machine.operands <= place:
+                    return False
+                steps = [[divmod(base * r + machine.group(n)[place], q) for n in machine.groups] for r in range(q)]
+                return steps == [[(digit, r) for r, digit in row] for row in machine.table]
         return False
 
 
@@ -151,7 +154,7 @@ def _most_first(task: Task) -> Serial:
             text = "3 states, delay 0: which operand is larger so far; every cell holds for all operands by z3"
             return Serial(Verdict(True, text, 0, proof), "machine, z3", machine.minimal)
     if low.verdict.value and low.machine is None and far_below(expression, task.base) is None:
-        raise TooLarge("too many carries for a table")
+        raise TooLarge(f"the machine that reads from the other end is not built, machines of up to {MAX_STEPS} cells are")
     return _far_or_unknown(task, "msd")
 
 
