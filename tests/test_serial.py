@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from theory.expressions import Binary, Const, Var, bounds, evaluate, parse
 from theory.germs import FarAbove, FarBelow, NoGerm, Unscaled, far_above, far_below, germ
 from theory.properties import translation_invariance
-from theory.rests import All, ByRests, CarryLaw, Growing, Lookahead, NeverPeriodic, Rest, carry_law, count_rests
+from theory.refutations import Growing, Lookahead, NeverPeriodic, count_rests
+from theory.rests import All, ByRests, CarryLaw, Rest, carry_law
 from theory.serial import Bounded, Compared, LongDivision, invariance, serial
 from theory.tasks import make_task
 

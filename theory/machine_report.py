@@ -9,8 +9,9 @@ from theory.machine_formats import MAX_DRAWN, labelled_edges, title, to_dot, to_
 from theory.machines import Machine, TooLarge
 from theory.monoids import aperiodicity, transition_monoid
 from theory.portrait import ENDS, MAX_MONOID
+from theory.refutations import count_rests, digit_pairs
 from theory.report import answer
-from theory.rests import Serial, count_rests, count_states, digit_pairs
+from theory.rests import Serial, count_states
 from theory.serial import serial
 from theory.tasks import Task
 from theory.triviality import r_triviality

@@ -15,9 +15,10 @@ from theory.domains import Training
 from theory.expressions import affine
 from theory.machines import Machine, TooLarge
 from theory.monoids import aperiodicity
+from theory.refutations import count_rests, digit_pairs
 from theory.report import columns, ranges
 from theory.residues import ResidueGroup, multiplicative_order, residue_aperiodicity
-from theory.rests import All, Serial, count_rests, digit_pairs
+from theory.rests import All, Serial
 from theory.serial import invariance, serial
 from theory.task_verdicts import Decided, compatibility, identifiability, shift_equivariance, support
 from theory.tasks import Task

@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from itertools import product
 from math import comb
 
-from theory.expressions import Binary, Const, Expression, Var, affine, evaluate, has_call, nodes, polynomial
+from theory.expressions import Expression, Var, affine, evaluate, nodes, polynomial
 from theory.machines import Group, Machine, TooLarge, tabulate
-from theory.properties import clash, low_support_of, short
-from theory.residues import prime_to
-from theory.sections import Sections, sections
+from theory.properties import low_support_of, short
+from theory.refutations import Lookahead, lookahead, never_periodic
 from theory.tasks import Task, digit_count
-from theory.testsets import Undecided, degrees, period, shift_witness
+from theory.testsets import Undecided, degrees
 from theory.verdicts import Proof, Verdict, equivalence
 
 MAX_STEPS = 60_000  # states times digit groups of a machine that is built here
-MAX_COUNTED = 5_000  # values that are compared to count rests
 
 Terms = tuple[tuple[tuple[int, int], int], ...]
 
@@ -131,29 +129,6 @@ def _top(rest: Rest) -> int:
 
 
 @dataclass(frozen=True)
-class Growing:
-    """A polynomial of total degree >= 2 leaves unboundedly many rests: a difference in a or in b is not constant, and it is the linear
-    coefficient of the rest. `counted` are the rests after a few digits, exactly."""
-
-    task: Task
-    counted: Sections
-
-    def check(self) -> bool:
-        """Some second difference of the polynomial is not 0, and the rests are counted again."""
-        if polynomial(self.task.expression) is None or self.counted.task != self.task:
-            return False
-        size = range(sum(degrees(self.task.expression)) + 1)
-        f = {point: self.task(*point) for point in product(range(len(size) + 2), repeat=2)}
-        seconds = (
-            (f[a + u + s, b + v + t] - f[a + u, b + v] - f[a + s, b + t] + f[a, b])
-            for a, b in product(size, size)
-            for (u, v), (s, t) in product(((1, 0), (0, 1)), repeat=2)
-            if (a + u + s, b + v + t) in f
-        )
-        return any(seconds) and self.counted.check()
-
-
-@dataclass(frozen=True)
 class CarryLaw:
     """The carries of alpha*a + beta*b + gamma (all >= 0), without a table: zeros bring any carry to 0, and from 0 they stay <= top.
 
@@ -198,55 +173,6 @@ def carry_law(task: Task) -> Verdict:
     return Verdict(True, text, None, CarryLaw(task, (a, b, k)))
 
 
-@dataclass(frozen=True)
-class EveryDigit:
-    """No power of B is a period of f, so f depends on operand digits at any distance above.
-
-    If some B^m were a period, the least period in this operand would divide it and D, so the B-part of D: B^digits would be one too.
-    """
-
-    task: Task
-    digits: int
-    witness: tuple[str, int, int]
-
-    def check(self) -> bool:
-        """f is polynomial on residue classes mod D, the B-part of D divides B^digits, and a shift by B^digits changes f at the witness."""
-        expression, base = self.task.expression, self.task.base
-        if has_call(expression) and degrees(expression) != (0, 0):
-            return False
-        name, a, b = self.witness
-        shift = base**self.digits
-        smooth = [d // prime_to(d, base) for d in period(expression)]
-        moved = (a + shift, b) if name == "a" else (a, b + shift)
-        return all(shift % d == 0 for d in smooth) and self.task(*moved) != self.task(a, b)
-
-
-@dataclass(frozen=True)
-class NeverPeriodic(EveryDigit):
-    """The same of a bounded f: one of its finitely many digits depends on operand digits at any distance above, so no delay is enough."""
-
-    def check(self) -> bool:
-        """As above, and f is bounded."""
-        return degrees(self.task.expression) == (0, 0) and super().check()
-
-
-@dataclass(frozen=True)
-class Lookahead:
-    """Delay `delay` is not enough: f mod B^place changes with operand digits from place + delay on."""
-
-    task: Task
-    delay: int
-    place: int
-    witness: tuple[str, int, int]
-
-    def check(self) -> bool:
-        """The shift by B^(place + delay) changes f mod B^place at the witness."""
-        name, a, b = self.witness
-        shift, unit = self.task.base ** (self.place + self.delay), self.task.base**self.place
-        moved = (a + shift, b) if name == "a" else (a, b + shift)
-        return self.place > 0 and (self.task(*moved) - self.task(a, b)) % unit != 0
-
-
 def by_rests(task: Task) -> Serial:
     """The machine of rests of P or P mod p, with the least delay that gives one; of carries that are too many, that they are finitely many.
 
@@ -256,7 +182,7 @@ def by_rests(task: Task) -> Serial:
     """
     base, p = task.base, task.modulus or 0
     if p and (far := never_periodic(task)) is not None:
-        return far
+        return Serial(far, "finite test sets")
     linear = affine(task.expression)
     if linear is not None and (linear[0] + linear[1]) * base ** operands(task.expression) > MAX_STEPS:
         return _unlisted(task)
@@ -272,7 +198,7 @@ def by_rests(task: Task) -> Serial:
         try:
             return _built(task, delay, Rest(unit * p, _terms(terms, unit * p)), refuted)
         except _NotFixed:
-            witness = _lookahead(task, delay)
+            witness = lookahead(task, delay)
             refuted += () if witness is None else (witness,)
     raise AssertionError("once the low support is read, every digit is fixed")
 
@@ -335,24 +261,6 @@ class _Steps:
         return Rest(p // base, _terms({key: c // base for key, c in moved.items()}, p // base)), digit
 
 
-def growing(task: Task) -> Serial:
-    """That a polynomial of total degree >= 2 has no finite machine that reads the least significant digit first."""
-    counted = count_rests(task)
-    text = f"a polynomial of degree 2 or more leaves unboundedly many rests: {counted.count} after {digit_pairs(counted.depth)}"
-    return Serial(Verdict(False, text, None, Growing(task, counted)), "sections")
-
-
-def count_rests(task: Task) -> Sections:
-    """The sections after as many digit pairs, up to 3, as can be counted at once."""
-    high_parts = len(sections(task, 0).suffixes)
-    return sections(task, next(k for k in (3, 2, 1, 0) if task.base ** (2 * k) * high_parts <= MAX_COUNTED or k == 0))
-
-
-def digit_pairs(depth: int) -> str:
-    """`1 digit pair`, `2 digit pairs`."""
-    return "1 digit pair" if depth == 1 else f"{depth} digit pairs"
-
-
 def _terms(coefficients: dict[tuple[int, int], int], p: int = 0) -> Terms:
     reduced = {key: c % p if p else c for key, c in coefficients.items()}
     return tuple(sorted((key, c) for key, c in reduced.items() if c))
@@ -366,31 +274,3 @@ def _moved(terms: Terms, base: int, x: int, y: int) -> dict[tuple[int, int], int
             part = c * comb(i, k) * comb(j, m) * base ** (k + m) * x ** (i - k) * y ** (j - m)
             found[k, m] = found.get((k, m), 0) + part
     return found
-
-
-def never_periodic(task: Task) -> Serial | None:
-    """That a bounded f has no low support, so that no finite delay is enough; None where it has one.
-
-    Raises:
-        Undecided: the test is too large.
-    """
-    top = max(period(task.expression)).bit_length()
-    witness = shift_witness(task.expression, task.base**top)
-    if witness is None:
-        return None
-    text = f"{clash(task.expression, witness, task.base, top)}; so some digit depends on operand digits at any distance above"
-    return Serial(Verdict(False, text, None, NeverPeriodic(task, top, witness)), "finite test sets")
-
-
-def _lookahead(task: Task, delay: int) -> Lookahead | None:
-    """A proof that the delay is not enough, where the places of the result show one."""
-    for place in range(1, (task.modulus or 1).bit_length() + 1):
-        try:
-            witness = shift_witness(Binary("%", task.expression, Const(task.base**place)), task.base ** (place + delay))
-        except Undecided:
-            continue
-        if witness is not None:
-            return Lookahead(task, delay, place, witness)
-    return None
-
-

@@ -18,7 +18,8 @@ from theory.expressions import Binary, Call, Const, Expression, Var, affine, bou
 from theory.germs import far_above, far_below
 from theory.machines import Group, Machine, TooLarge, tabulate
 from theory.properties import may_be_negative, short, value_at
-from theory.rests import MAX_STEPS, All, Serial, by_rests, carry_law, count_states, growing, never_periodic, operands
+from theory.refutations import growing, never_periodic
+from theory.rests import MAX_STEPS, All, Serial, by_rests, carry_law, count_states, operands
 from theory.tasks import Task
 from theory.testsets import Undecided, degrees, nonzero_point, period
 from theory.verdicts import Proof, Verdict, other_direction, recurrence, reversed_machine
@@ -43,13 +44,13 @@ def serial(task: Task, direction: str) -> Serial:
 def _least_first(task: Task) -> Serial:
     expression = task.expression
     if _nonlinear(expression):
-        return growing(task)
+        return Serial(growing(task), "sections")
     if _is_quotient(expression):
         return _from_other_end(_division(task))
     if polynomial(task.inner) is not None:
         return by_rests(task)
     if degrees(expression) == (0, 0) and (far := never_periodic(task)) is not None:
-        return far
+        return Serial(far, "finite test sets")
     return _far_or_unknown(task, "lsd")
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from operator import add, eq, gt, le, lt, mod, mul, ne, sub, truediv
 from typing import Any
 
@@ -127,7 +128,7 @@ def every_base(rule: DigitRule) -> Verdict:
 
 def refute(rule: DigitRule) -> WrongDigits | None:
     """A base and operands of up to UNROLLED digits for which the rule errs, from a z3 model; None where z3 finds none."""
-    import z3
+    z3 = _z3()
 
     base = z3.Int("B")
     carry, wrong, pairs, expected = z3.IntVal(0), [], [], z3.IntVal(0)
@@ -153,7 +154,7 @@ def refute(rule: DigitRule) -> WrongDigits | None:
 
 def _obligations(rule: DigitRule) -> list[tuple[str, tuple[list[Any], Any]]]:
     """(name, (hypotheses, goal)) of the induction; see the module."""
-    import z3
+    z3 = _z3()
 
     base, power, x, y, q, a, b, out, last = z3.Ints("B M x y q a b out last")
     s = rule.sign
@@ -170,7 +171,7 @@ def _obligations(rule: DigitRule) -> list[tuple[str, tuple[list[Any], Any]]]:
 
 
 def _resets(rule: DigitRule, pair: tuple[int, int]) -> tuple[list[Any], Any]:
-    import z3
+    z3 = _z3()
 
     base, q = z3.Ints("B q")
     _, carry = rule.step(z3.IntVal(pair[0]), z3.IntVal(pair[1]), q, base, z3.If)
@@ -183,14 +184,19 @@ def _digits(*terms: Any, base: Any) -> list[Any]:
 
 def proven(query: tuple[list[Any], Any]) -> bool:
     """Whether the hypotheses with the negated goal are unsatisfiable; a timeout proves nothing."""
-    import z3
+    z3 = _z3()
 
     hypotheses, goal = query
     return bool(_solver(*hypotheses, z3.Not(goal)).check() == z3.unsat)
 
 
+def _z3() -> Any:
+    """z3, imported here alone and when a proof is asked for: theory and empirical run without it."""
+    return import_module("z3")
+
+
 def _solver(*assertions: Any) -> Any:
-    import z3
+    z3 = _z3()
 
     solver = z3.Solver()
     solver.set("timeout", TIMEOUT)
@@ -211,7 +217,7 @@ class EveryBaseLinear:
 
     def check(self) -> bool:
         """The induction of the module, with total = digit + B*carry in place of a rule; and zeros lower every carry but 0."""
-        import z3
+        z3 = _z3()
 
         base, power, x, y, q, a, b, out, last, digit, carry = z3.Ints("B M x y q a b out last digit carry")
 
@@ -276,7 +282,7 @@ def always_zero(expression: Expression) -> Verdict:
         return Verdict(None, f"undecided: outside what z3 decides, {to_text(expression)}")
     if answer == "unsat":
         return Verdict(True, "its negation is unsatisfiable over all integers a, b >= 0", None, AlwaysZero((expression,)))
-    import z3
+    z3 = _z3()
 
     a, b = (found.model().eval(z3.Int(name), True).as_long() for name in "ab")
     return Verdict(False, f"not 0 at a = {a}, b = {b}", None, NonZero(expression, a, b))
@@ -284,7 +290,7 @@ def always_zero(expression: Expression) -> Verdict:
 
 def _search(claim: AlwaysZero) -> Any | None:
     """A solver that looks for a point where the claim fails; None where an expression reads digits."""
-    import z3
+    z3 = _z3()
 
     known: dict[Expression, Any] = {}
     zeros, given = [to_z3(expression, known) for expression in claim.expressions], to_z3(claim.given, known)
@@ -302,7 +308,7 @@ def to_z3(expression: Expression, known: dict[Expression, Any] | None = None) ->
 
 
 def _term(expression: Expression, known: dict[Expression, Any]) -> Any | None:
-    import z3
+    z3 = _z3()
 
     match expression:
         case Var(name):

@@ -14,8 +14,8 @@ from theory.domains import Training, boxes
 from theory.expressions import Binary, Const, Expression, Var, bounds, evaluate, substitute
 from theory.germs import far_above
 from theory.properties import base_compatibility, low_support, short, value_at
+from theory.refutations import EveryDigit
 from theory.residues import prime_to
-from theory.rests import EveryDigit
 from theory.tasks import Task
 from theory.testsets import Undecided, nonzero_point, period, shift_witness
 from theory.verdicts import Proof, Verdict
