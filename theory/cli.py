@@ -1,4 +1,4 @@
-"""`arith-theory`: predict, explain, accuracy, graph, table, advise."""
+"""`arith-theory`: predict, explain, accuracy, properties, machine, graph, table, advise."""
 
 from __future__ import annotations
 
@@ -129,6 +129,35 @@ def explain(
         raise InputError(f"unknown format {format!r}: choose from {', '.join(FORMATS)}")
     found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     print(explained(found, format))
+
+
+@app.command()
+def properties(
+    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
+    train_domain: TrainDomain = "either", as_json: Json = False,
+) -> int:  # fmt: skip
+    """Every decidable property of a task: verdict, certificate, how it is proven, and the certificate checked again."""
+    from theory.domains import make_training
+    from theory.portrait import portrait, portrait_json, portrait_text
+
+    asked, training = _task(task, expr, modulus, base), make_training(train_domain, train)
+    rows = portrait(asked, training)
+    print(json.dumps(portrait_json(asked, training, rows), indent=1) if as_json else portrait_text(asked, training, rows))
+    return int(any(row.rechecked is False for row in rows))
+
+
+@app.command()
+def machine(
+    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10,
+    direction: Annotated[str, typer.Option(help="lsd or msd: which end the machine reads first")] = "lsd",
+    format: Annotated[str, typer.Option(help="text, dot, mermaid or json (the table alone)")] = "text", as_json: Json = False,
+) -> None:  # fmt: skip
+    """The minimal finite machine that computes a task digit by digit, or why there is none."""
+    from theory.machine_report import machine_json, machine_of, write
+
+    asked = _task(task, expr, modulus, base)
+    found = machine_of(asked, direction)
+    print(json.dumps(machine_json(asked, direction, found), indent=1) if as_json else write(asked, direction, found, format))
 
 
 @app.command()

@@ -67,7 +67,7 @@ def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def to_dot(machine: Machine) -> str:
     """Graphviz text; a point marks the start."""
-    lines = ["digraph machine {", "  rankdir=LR;", f'  label="{_title(machine)}";', "  node [shape=circle];", "  start [shape=point];"]
+    lines = ["digraph machine {", "  rankdir=LR;", f'  label="{title(machine)}";', "  node [shape=circle];", "  start [shape=point];"]
     lines.append(f"  start -> s{machine.start};")
     lines += [f'  s{state} [label="{state}"];' for state in machine.states]
     for s, t, label in labelled_edges(machine):
@@ -78,7 +78,7 @@ def to_dot(machine: Machine) -> str:
 
 def to_mermaid(machine: Machine) -> str:
     """Mermaid flowchart text; a small circle marks the start."""
-    lines = ["---", f'title: "{_title(machine)}"', "---", "flowchart LR", f"  start(( )) --> s{machine.start}"]
+    lines = ["---", f'title: "{title(machine)}"', "---", "flowchart LR", f"  start(( )) --> s{machine.start}"]
     lines += [f"  s{state}(({state}))" for state in machine.states]
     lines += [f'  s{s} -->|"{"<br/>".join(label)}"| s{t}' for s, t, label in labelled_edges(machine)]
     return "\n".join(lines)
@@ -138,7 +138,8 @@ def _spans(values: list[int]) -> str:
     return ",".join(str(run[0][1]) if len(run) == 1 else f"{run[0][1]}-{run[-1][1]}" for run in runs)
 
 
-def _title(machine: Machine) -> str:
+def title(machine: Machine) -> str:
+    """Base, direction, and what the labels of the edges combine: `x + y / digit written`."""
     end = "least" if machine.direction == "lsd" else "most"
     feature = _feature(machine)
     terms = "x: y" if feature is None else " + ".join(f"{k}{v}".removeprefix("1") for k, v in zip(feature, "xy", strict=True) if k)
