@@ -18,6 +18,10 @@ def causality(task: Task, layout: Layout) -> Property:
     """
     if layout.name != "interleaved":
         return Property(True, "all operand digits stand before the first result digit")
+    if task.machine is not None:
+        from theory.machine_tasks import machine_causality
+
+        return machine_causality(task.machine, layout.direction)
     return _causal_lsd(task.expression, task.base) if layout.direction == "lsd" else _causal_msd(task.expression, task.base)
 
 

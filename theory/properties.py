@@ -61,6 +61,10 @@ def translation_by_direction(task: Task) -> dict[str, Property]:
     """
     expression, base = task.expression, task.base
     coefficients, terms = affine(expression), polynomial(expression)
+    if task.machine is not None:
+        from theory.machine_tasks import by_direction
+
+        return by_direction(task.machine)
     if coefficients is not None:
         return _both(NEGATIVE) if min(coefficients) < 0 else {"lsd": _affine_lsd(*coefficients), "msd": _affine_msd(*coefficients, base)}
     if terms is not None:
@@ -155,6 +159,10 @@ def low_support(task: Task) -> Property:
     It does iff B^m is a period in both operands. A function that is periodic in a at all has a minimal period that divides D_a, and a
     divisor of D that divides some power of B divides B^(bit length of D): one witness against that power rules out every m.
     """
+    if task.machine is not None:
+        from theory.machine_tasks import machine_low_support
+
+        return machine_low_support(task.machine)
     return low_support_of(task.expression, task.base)
 
 
