@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import gcd
 
 from theory.expressions import Binary, Call, Const, Expression, Var, affine, bounds, evaluate, substitute
@@ -11,6 +12,7 @@ from theory.tasks import Task, digit_count
 from theory.testsets import Undecided, degrees, nonzero_point, period, shift_witness
 
 
+@lru_cache(256)
 def causality(task: Task, layout: Layout) -> Property:
     """Whether every result digit is a function of the operand digits that stand before its query (the token before it).
 

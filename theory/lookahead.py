@@ -16,8 +16,8 @@ possible s, each with its row of marks, equal marks for equal digits. The answer
 
     V(information, t) = max over marks of the sum over groups g at t-k-1 of V(information kept and moved back by g, t-1),
 
-and V = 1 at the end if the start is possible, else 0: V counts the lines that are right. For a + b and one more digit of lookahead
-(k >= 1) a guess is needed only where k digit pairs in a row sum to B - 1, and it is right a little more than half of the time.
+and V = 1 at the end if the start is possible, else 0: V counts the lines that are right. For a + b the guess
+"no carry" is needed only where the next k digit pairs all sum to B - 1, and it is right a little more than half of the time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from functools import cache
 from itertools import count
 from math import prod
 
-from theory.domains import boxes
+from theory.domains import boxes, digits_at
 from theory.layouts import Layout
 from theory.machines import TooLarge
 from theory.tasks import Task
@@ -38,7 +38,7 @@ from theory.windows import local_machine
 
 AHEAD = (0, 1, 2, 3)  # lookaheads that a prediction shows
 MAX_CELLS = 100_000  # states times digit pairs
-MAX_MOVES = 20_000  # informations times classes of groups
+MAX_MOVES = 20_000  # informations times classes of groups times states
 
 Marks = tuple[int, ...]
 Information = tuple[tuple[int, Marks], ...]  # (possible state, its marks at t-k, .., t)
@@ -54,7 +54,7 @@ class Lookahead:
         """Compare the states.
 
         Raises:
-            TooLarge: more than 100 000 cells of states and digit pairs, or more than 20 000 moves between informations.
+            TooLarge: more than 100 000 cells of states and digit pairs, or more than 20 000 moves of states.
         """
         self.task, self.machine, self.ahead = task, machine, ahead
         self.states = sorted(machine.reachable)
@@ -73,7 +73,7 @@ class Lookahead:
             order = range(width) if self.machine.direction == "lsd" else range(width)[::-1]
             runs: list[tuple[Digits, int]] = []
             for place in order:
-                digits = box.a.at(place, self.task.base), box.b.at(place, self.task.base)
+                digits = digits_at(box.a, place, self.task.base), digits_at(box.b, place, self.task.base)
                 runs[-1:] = [(digits, runs[-1][1] + 1)] if runs and runs[-1][0] == digits else [*runs[-1:], (digits, 1)]
             size = prod((len(x) * len(y)) ** groups for (x, y), groups in runs)
             total += box.weight * Fraction(self._right(tuple(runs), width), size)
@@ -93,8 +93,8 @@ class Lookahead:
             parts = layer if depth <= self.ahead else {part for info in layer for part in _parts(info)}
             layer = {after for part in parts for after, _, _ in self._back(part, endless)} - found
             found |= layer
-            if len(found) * len(self._classes(free)) > MAX_MOVES:
-                raise TooLarge(f"more than {MAX_MOVES} moves between informations")
+            if len(found) * len(self._classes(free)) * len(self.states) > MAX_MOVES:
+                raise TooLarge(f"more than {MAX_MOVES} moves of states")
             if not layer:
                 return
 
@@ -179,6 +179,14 @@ def lookahead(task: Task, direction: str, ahead: int) -> Lookahead | None:
     """
     machine = local_machine(task, "msd" if direction == "lsd" else "lsd")
     return None if machine is None else Lookahead(task, machine, ahead)
+
+
+def looks_ahead(task: Task, layout: Layout) -> tuple[int, ...]:
+    """The lookaheads that say something: 0 where the digits below are not in sight, AHEAD where they are but come after; else none."""
+    own, other = (local_machine(task, end) for end in (layout.result_direction, "msd" if layout.result_direction == "lsd" else "lsd"))
+    if own is not None or other is None:
+        return ()
+    return AHEAD if layout.separated else AHEAD[:1]
 
 
 def best_accuracy(task: Task, layout: Layout, ahead: int, domain: str, length: int) -> Fraction | None:

@@ -17,7 +17,7 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
-from theory.domains import boxes
+from theory.domains import boxes, digits_at
 from theory.errors import InputError
 from theory.expressions import Given, Var
 from theory.machine_formats import from_json
@@ -43,7 +43,7 @@ class MachineFunction:
 
     def most(self, largest: int) -> int:
         """The largest number of as many digits as results have, for operands up to `largest`."""
-        return self.machine.base ** self.width(self._digits(largest)) - 1
+        return int(self.machine.base ** self.width(self._digits(largest))) - 1
 
     def _digits(self, value: int) -> int:
         return digit_count(value, self.machine.base)
@@ -270,7 +270,7 @@ def agreement(task: Task, trained: int, length: int, domain: str) -> Fraction:
     for box in boxes(domain, length, machine.base):
         lines, size = Counter({(machine.start, machine.start): 1}), 1
         for place in places if machine.direction == "lsd" else places[::-1]:
-            xs, ys = (operand.at(place, machine.base) for operand in (box.a, box.b))
+            xs, ys = (digits_at(operand, place, machine.base) for operand in (box.a, box.b))
             size *= len(xs) * len(ys)
             after: Counter[tuple[State, State]] = Counter()
             for pair, number in lines.items():

@@ -23,7 +23,7 @@ from fractions import Fraction
 from functools import cache
 from math import lcm, prod
 
-from theory.domains import Box, Training, boxes
+from theory.domains import Box, Training, boxes, digits_at
 from theory.encodings import Encoding
 from theory.layouts import Layout
 from theory.machines import TooLarge
@@ -92,7 +92,7 @@ class Majority:
         groups = range(Layout("interleaved", 1).widths(self.task, length).c)
         places = groups if self.machine.direction == "lsd" else groups[::-1]
         for box in boxes(domain, length, self.task.base):
-            yield box, [(box.a.at(i, self.task.base), box.b.at(i, self.task.base)) for i in places]
+            yield box, [(digits_at(box.a, i, self.task.base), digits_at(box.b, i, self.task.base)) for i in places]
 
     def _last(self, tokens: Memory, count: int) -> Memory:
         return tokens[max(0, len(tokens) - count) :]

@@ -5,6 +5,7 @@ compatibility, low support, identifiability. Proofs for all lengths rest on theo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 
 from theory.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, has_call, polynomial, substitute
@@ -46,6 +47,7 @@ def translation_invariance(task: Task) -> Property:
     return Property(False, lsd.certificate if lsd == msd else f"{first}; {last}")
 
 
+@lru_cache(256)
 def translation_by_direction(task: Task) -> dict[str, Property]:
     """Translation invariance with a machine that reads the least (`lsd`) or the most (`msd`) significant digit first.
 
@@ -153,6 +155,7 @@ def base_compatibility(task: Task) -> Property:
     return Property(False, f"{short(p)} never divides a power of {base}: its factor {short(rest)} is prime to {base}")
 
 
+@lru_cache(256)
 def low_support(task: Task) -> Property:
     """Whether f depends only on the low m digits of each operand, and the least m.
 
