@@ -60,6 +60,10 @@ def truncation_accuracy(task: Task, trained: int, length: int, domain: str) -> F
         The exact probability; None where no method of the module's table applies: // or high-degree terms of
         mixed sign or incompatible mods, on boxes too large to enumerate.
     """
+    if task.machine is not None:
+        from theory.machine_tasks import agreement
+
+        return agreement(task, trained, length, domain)
     total = Fraction(0)
     for box in boxes(domain, length, task.base):
         a, b = box.a.range(task.base), box.b.range(task.base)

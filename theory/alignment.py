@@ -1,7 +1,8 @@
 """Layout times encoding: does the digit shift lift to the token sequence, and which codes did training show?
 
 The query of c_i is the token before it. A position encoding gives each (query, key) pair a code: absolute the two
-positions, relative and window their difference, abacus the difference of digit indices, none nothing at all.
+positions, relative and window their difference, abacus the difference of digit indices, randomised only whether the key comes before the
+query, none nothing at all.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Positions:
                 return (query, position)
             case "abacus":
                 return (i - key.place,)
+            case "randomised":
+                return (int(position < query),)
             case "none":
                 return ()
             case _:
@@ -97,22 +100,31 @@ class Lift:
 def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterable[int]) -> Lift:
     """Whether the digit shift i -> i+1 lifts to the encoding's symmetry, checked over the given lengths.
 
-    Fixed widths make the check complete; for unpadded layouts two lengths suffice to refute it.
+    It does iff every role has one code, and no two roles look alike: the same code, none of them the query's own token, and no separator
+    between them. Fixed widths make the check complete; for unpadded layouts two lengths suffice to refute it. That no digit without a
+    role looks like one with a role need not be checked: in every family such a digit shares its code with a role only if two roles do.
     """
-    if encoding.family == "none":
-        return Lift(False, "without position encoding all roles have the same code, so they cannot be told apart")
     found: dict[tuple[str, int], tuple[Code, int, int]] = {}
+    looks: dict[tuple[Code, bool, str], list[tuple[str, int]]] = {}
     ahead = -1 if layout.result_direction == "lsd" else 1
     for length in _different(layout, lengths):
         places = positions(layout, task, length)
         for i in range(places.results):
             for kind, step in ROLES:
-                if (code := places.code(encoding.family, i, Slot(kind, i + ahead * step))) is None:
+                slot = Slot(kind, i + ahead * step)
+                if (code := places.code(encoding.family, i, slot)) is None:
                     continue
+                if (kind, step) not in found:
+                    look = code, places.place[slot] == places.place[Slot("c", i)] - 1, kind if layout.separated else ""
+                    looks.setdefault(look, []).append((kind, step))
                 first, at, when = found.setdefault((kind, step), (code, i, length))
                 if code != first:
                     where = f"c_{i}" + (f" at length {length}" if length != when else "")
                     return Lift(False, f"{_role(kind, ahead * step)} has code {_show(first)} for c_{at} but {_show(code)} for {where}")
+    alike = max(looks.values(), key=len, default=[])
+    if len(alike) > 1:
+        roles = " and ".join(_role(kind, ahead * step) for kind, step in alike)
+        return Lift(False, f"{roles} have one code, so they cannot be told apart")
     if ("c", 1) not in found and any(positions(layout, task, length).results > 1 for length in lengths):
         return Lift(False, f"{_role('c', ahead)} is not yet written when c_i is asked for, so the state cannot be read off")
     return Lift(True, ", ".join(f"{_role(kind, ahead * step)} at {_show(code)}" for (kind, step), (code, _, _) in found.items()))

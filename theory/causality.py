@@ -12,6 +12,7 @@ from theory.tasks import Task, digit_count
 from theory.testsets import Undecided, degrees, nonzero_point, period, shift_witness
 
 
+@lru_cache(256)
 def causality(task: Task, layout: Layout) -> Property:
     """Whether every result digit is a function of the operand digits that stand before its query (the token before it).
 
@@ -19,6 +20,10 @@ def causality(task: Task, layout: Layout) -> Property:
     """
     if layout.name != "interleaved":
         return Property(True, "all operand digits stand before the first result digit")
+    if task.machine is not None:
+        from theory.machine_tasks import machine_causality
+
+        return machine_causality(task.machine, layout.direction)
     return _causal_lsd(task.expression, task.base) if layout.direction == "lsd" else _causal_msd(task.expression, task.base)
 
 

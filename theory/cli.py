@@ -19,9 +19,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 TaskName = Annotated[str | None, typer.Option("--task", help="add, mul, mod-add or mod-mul")]
 Expr = Annotated[str | None, typer.Option("--expr", help="your own task, like '(3*a + b) % 24'")]
+MachineFile = Annotated[str | None, typer.Option("--machine", help="your own task as a transducer table: a JSON file, in its own base")]
 Modulus = Annotated[int | None, typer.Option(help="p of mod-add and mod-mul")]
 Base = Annotated[int, typer.Option(help="number base, at least 2")]
-Pe = Annotated[str, typer.Option("--pe", help="position encoding: absolute, relative, window, none, abacus, or a concrete name")]
+Pe = Annotated[str, typer.Option("--pe", help="absolute, relative, window, randomised, none, abacus, or a concrete name")]
 Window = Annotated[int | None, typer.Option(help="window encoding: visible tokens before the query, per layer")]
 Layers = Annotated[int, typer.Option(help="layers, for the receptive field of a window")]
 LayoutName = Annotated[str | None, typer.Option("--layout", help="padded, aligned, interleaved, plain or reversed")]
@@ -60,16 +61,25 @@ def main() -> None:
     run(app)
 
 
-def _task(task: str | None, expr: str | None, modulus: int | None, base: int) -> Task:
+def _task(task: str | None, expr: str | None, modulus: int | None, base: int, machine: str | None = None) -> Task:
     """The task asked for; addition where nothing is said."""
     from theory.tasks import make_task
 
+    if machine is not None:
+        from theory.machine_tasks import read_machine_task
+
+        if (task, expr, modulus) != (None, None, None):
+            raise InputError("--machine gives the whole task: leave out --task, --expr and --modulus")
+        found = read_machine_task(machine)
+        if base not in (10, found.base):
+            raise InputError(f"--base {base}: the machine in {machine} is in base {found.base}, leave --base out")
+        return found
     return make_task("add" if task is None and expr is None else task, expr, base, modulus)
 
 
 def _predict(
-    task: str | None, expr: str | None, modulus: int | None, base: int, pe: str, window: int | None, layers: int, layout: str | None,
-    direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str,
+    task: str | None, expr: str | None, machine: str | None, modulus: int | None, base: int, pe: str, window: int | None,
+    layers: int, layout: str | None, direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str,
 ) -> Prediction:  # fmt: skip
     from theory.domains import make_training, parse_lengths
     from theory.encodings import DEFAULT_LAYOUT, make_encoding
@@ -82,26 +92,28 @@ def _predict(
     placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), width or max(*asked, *training.lengths), direction)
     if width is not None and width < max(*asked, *training.lengths):
         raise InputError(f"width {width} is below the longest operand ({max(*asked, *training.lengths)} digits): use a larger --width")
-    return predict(_task(task, expr, modulus, base), encoding, placed, training, asked, domain)
+    return predict(_task(task, expr, modulus, base, machine), encoding, placed, training, asked, domain)
 
 
 @app.command("predict")
 def predict_command(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, pe: Pe = "absolute", window: Window = None,
-    layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd", width: Width = None, train: Train = "4",
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
+    pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
+    width: Width = None, train: Train = "4",
     train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either", as_json: Json = False,
 ) -> None:  # fmt: skip
     """What a network trained so will do at each length, and why."""
     from theory.report import prediction_json, prediction_text
 
-    found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
+    found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     print(json.dumps(prediction_json(found), indent=1) if as_json else prediction_text(found))
 
 
 @app.command()
 def accuracy(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, pe: Pe = "absolute", window: Window = None,
-    layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd", width: Width = None, train: Train = "4",
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
+    pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
+    width: Width = None, train: Train = "4",
     train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either", as_json: Json = False,
     per_digit: Annotated[bool, typer.Option("--per-digit", help="also the accuracy of each result digit")] = False,
     closed_form: Annotated[bool, typer.Option("--closed-form", help="also the accuracy as an expression in the length m")] = False,
@@ -109,15 +121,16 @@ def accuracy(
     """Exact accuracy of the predicted function as fractions: per length, per region (mean over its lengths), per digit; closed forms."""
     from theory.accuracy_report import make_report, to_json, to_text
 
-    found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
+    found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     report = make_report(found, per_digit, closed_form)
     print(json.dumps(to_json(report), indent=1) if as_json else to_text(report))
 
 
 @app.command()
 def explain(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, pe: Pe = "absolute", window: Window = None,
-    layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd", width: Width = None, train: Train = "4",
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
+    pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
+    width: Width = None, train: Train = "4",
     train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either",
     format: Annotated[str, typer.Option(help="text, markdown or latex")] = "text",
 ) -> None:  # fmt: skip
@@ -127,7 +140,7 @@ def explain(
 
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}: choose from {', '.join(FORMATS)}")
-    found = _predict(task, expr, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
+    found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     print(explained(found, format))
 
 
@@ -223,7 +236,11 @@ def _watched(blocks: Sequence[int]) -> Iterable[int]:
 def table(
     base: Base = 10,
     train: Train = "4",
-    tasks: Annotated[str | None, typer.Option(help="tasks by name or expression, separated by ';'; default: the papers'")] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="names, expressions or machine files (.json), separated by ';', or 'catalogue' for all; default: the papers'"),
+    ] = None,
+    modulus: Modulus = None,
     pe: Annotated[str, typer.Option("--pe", help="encodings, separated by commas")] = "absolute,relative",
     layout: Annotated[str, typer.Option("--layout", help="layouts, separated by commas; default is the encoding's own")] = "default,padded",
     format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text",
@@ -231,28 +248,26 @@ def table(
 ) -> None:
     """The papers' matrix, or any other: tasks by encodings by layouts, our prediction beside theirs."""
     from theory.domains import make_training
-    from theory.matrix import cells, papers_tasks, write
-    from theory.tasks import CATALOGUE, make_task
+    from theory.matrix import cells, chosen_tasks, papers_tasks, write
 
-    chosen = papers_tasks(base)
-    if tasks is not None:
-        texts = [text.strip() for text in tasks.split(";")]
-        chosen = [make_task(text, None, base) if text in CATALOGUE else make_task(None, text, base) for text in texts]
+    if tasks is None and modulus is not None:
+        raise InputError("--modulus goes with --tasks that need one: name them, like --tasks mod-add")
+    chosen = papers_tasks(base) if tasks is None else chosen_tasks([text.strip() for text in tasks.split(";")], base, modulus)
     found = cells(chosen, _listed(pe), _listed(layout), make_training("either", train))
     print(write(list(found), _format(format, as_json)))
 
 
 @app.command()
 def advise(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
     format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Which encoding and layout suit a task: all of them, the most promising first."""
     from theory import matrix
     from theory.domains import make_training
 
-    found = matrix.advise(_task(task, expr, modulus, base), make_training("either", train))
-    print(matrix.write(found, _format(format, as_json)))
+    form, asked = _format(format, as_json), _task(task, expr, modulus, base, machine)
+    print(matrix.write_advice(asked, matrix.advise(asked, make_training("either", train)), form))
 
 
 def _listed(text: str) -> list[str]:

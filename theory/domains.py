@@ -44,6 +44,13 @@ class Operand:
         return range(1 if self.nonzero_top and place == self.digits - 1 else 0, base)
 
 
+def digits_at(operand: Operand, place: int, base: int) -> range:
+    """What the digit at a place can be; given the operand, the digits of different places are independent and uniform."""
+    if place >= operand.digits:
+        return range(1)
+    return range(1 if operand.nonzero_top and place == operand.digits - 1 else 0, base)
+
+
 @dataclass(frozen=True)
 class Box:
     """Independent, uniform operands; `weight` is the probability of the box within its domain."""

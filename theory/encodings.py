@@ -1,4 +1,8 @@
-"""Position encodings, by family: what a query can tell about where a key stands. To add a name, add a row."""
+"""Position encodings, by family: what a query can tell about where a key stands. To add a name, add a row.
+
+`randomised`: in training and testing alike, the positions of a sequence are an ordered random subset of a range that is larger than
+any sequence asked for (Ruoss et al. 2023, arXiv 2305.16843), whatever is made of them then. Only their order is the same in every draw.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 
 from theory.errors import InputError
 
-FAMILIES = ("absolute", "relative", "window", "banded", "none", "abacus")
+FAMILIES = ("absolute", "relative", "window", "banded", "randomised", "none", "abacus")
 
 #: concrete name -> family
 ENCODINGS: dict[str, str] = {
@@ -15,6 +19,7 @@ ENCODINGS: dict[str, str] = {
     **dict.fromkeys(("rpe", "shaw", "bias", "t5", "rope", "alibi", "fire"), "relative"),
     **dict.fromkeys(("windowed", "local"), "window"),
     "band": "banded",
+    **dict.fromkeys(("randomized", "random-subset", "randomised-ape", "randomised-rope", "randomised-alibi"), "randomised"),
     **dict.fromkeys(("nope", "no"), "none"),
     **dict.fromkeys(("coupled", "position-coupling"), "abacus"),
 }

@@ -1,4 +1,4 @@
-"""A prediction as a short argument: premises, the rule, the conclusion, what would refute it; plain, Markdown or LaTeX."""
+"""A prediction as a short argument: premises, the rule, the conclusion, what would refute it; plain, Markdown or LaTeX (amsmath)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from theory.expressions import Binary, Call, Const, Expression, Var
 from theory.predict import Prediction
-from theory.report import MEANING, answer, percent, ranges
+from theory.properties import Property
+from theory.report import MEANING, answer, percent, ranges, window_text
 from theory.rules import ASSUMPTIONS
 
 FORMATS = ("text", "markdown", "latex")
@@ -21,36 +22,59 @@ class Step:
     formula: str | None = None
 
 
+#: what an assumption says, as a formula: weight of r digits among T whose logits stand out by Delta
+FORMULAS = {"A4": r"\frac{r e^{\Delta}}{r e^{\Delta} + T - r} \to 0 \quad (T \to \infty)"}
+
+
 def steps(found: Prediction) -> list[Step]:
-    """The argument behind a prediction."""
-    task, n = found.task, found.training.longest
+    """The argument behind a prediction; every claim says its status."""
+    task, n, rule = found.task, found.training.longest, found.rule
     trained = f"lengths {ranges(found.training.lengths)}, domain {found.training.domain}"
     out = [
         Step("Task", f"{task.text}, digits in base {task.base}", f"f(a, b) = {to_latex(task.expression)}"),
         Step("Setting", f"{found.encoding.name} positions, {found.layout.name} layout, trained on {trained}"),
-        Step("Translation invariant", answer(found.translation_invariance)),
+        Step("Translation invariant", _decided(found.translation_invariance)),
     ]
     if found.base_compatibility.value is not None:
-        out.append(Step("Base compatible", answer(found.base_compatibility)))
-    out.append(Step("Low digits suffice", answer(found.low_support)))
+        out.append(Step("Base compatible", _decided(found.base_compatibility)))
+    out.append(Step("Low digits suffice", _decided(found.low_support)))
+    if found.window.value is not None:
+        out.append(Step("Smallest window", f"{window_text(found)} (proven)"))
     out.append(Step(f"Rule: {found.rule_name}", "; ".join(found.reasons)))
-    out += [Step(f"Assumption {name}", ASSUMPTIONS[name]) for name in found.rule.assumptions]
-    learned = {"exact": task.expression, "truncation": task.truncated(n)}.get(found.rule.outcome)
-    formula = None if learned is None else rf"\hat f(a, b) = {to_latex(learned)}"
-    upward = found.rule.outcome
-    out.append(Step("Conclusion", f"on longer operands: {upward}, {MEANING[upward]} ({found.rule.status})", formula))
+    out += [Step(f"Assumption {name}", f"{ASSUMPTIONS[name]} (hypothesis)", FORMULAS.get(name)) for name in rule.assumptions]
+    meaning = f"on longer operands: {rule.outcome}, {MEANING[rule.outcome]} ({rule.status})"
+    out.append(Step("Conclusion", meaning, _learned(found)))
     if rows := [row for row in found.accuracy if row.region == "upward" and row.exact is not None]:
         shares = ", ".join(f"{percent(row.exact)} at length {row.length}" for row in rows[:5] if row.exact is not None)
         out.append(Step("Exact accuracy", shares, r"P_m = \Pr[\hat f(a, b) = f(a, b)]"))
-    out.append(Step("Refuted by", found.rule.refuted_by))
+    if ahead := [row for row in found.lookahead if row.length > n]:
+        row = ahead[0]
+        shares = ", ".join(f"{percent(best)} with {k} ahead" for k, best in row.best.items() if best is not None)
+        out.append(Step("Lookahead", f"at length {row.length} the best answers that look k digits ahead are right on {shares} (proven)"))
+    out.append(Step("Refuted by", rule.refuted_by))
     return out
+
+
+def _decided(found: Property) -> str:
+    return answer(found) if found.value is None else f"{answer(found)} (proven)"
+
+
+def _learned(found: Prediction) -> str | None:
+    """The predicted function as a formula."""
+    match found.rule.outcome:
+        case "exact":
+            return r"\hat f = f"
+        case "truncation":
+            power = f"{found.task.base}^{{{found.training.longest}}}"
+            return rf"\hat f(a, b) = f(a \bmod {power}, b \bmod {power})"
+    return None
 
 
 def explain(found: Prediction, form: str) -> str:
     """The argument as text, Markdown (formulas between dollars) or a LaTeX enumeration."""
     argument = steps(found)
     if form == "markdown":
-        items = [f"{i}. **{step.title}.** {step.text}" + _tail(step, " $", "$") for i, step in enumerate(argument, 1)]
+        items = [f"{i}. **{markdown(step.title)}.** {markdown(step.text)}" + _tail(step, " $", "$") for i, step in enumerate(argument, 1)]
         return "\n".join(items)
     if form == "latex":
         items = [rf"  \item \textbf{{{_escaped(step.title)}.}} {_escaped(step.text)}" + _tail(step, r" \(", r"\)") for step in argument]
@@ -62,12 +86,20 @@ def _tail(step: Step, before: str, after: str) -> str:
     return "" if step.formula is None else before + step.formula + after
 
 
-_WORDS = {"^": r"\^{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
-_ESCAPES = str.maketrans({c: rf"\{c}" for c in "%&#_{}$"} | _WORDS)
+_WORDS = {"\\": "backslash", "<": "less", ">": "greater", "|": "bar", "~": "asciitilde", "^": "asciicircum"}
+_ESCAPES = str.maketrans({c: rf"\{c}" for c in "%&#_{}$"} | {c: rf"\text{word}{{}}" for c, word in _WORDS.items()})
 
 
 def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)
+
+
+_MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_<>|$"})
+
+
+def markdown(text: str) -> str:
+    """The text as Markdown shows it: no emphasis, no tags, no table cells, no formulas."""
+    return text.translate(_MARKDOWN)
 
 
 def to_latex(expression: Expression, outer: int = 0) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from theory.errors import InputError
 
@@ -48,6 +48,21 @@ class Call:
     name: str
     args: tuple[Expression, ...]
     base: int = 0
+
+
+class Function(Protocol):
+    """A function of one or two numbers >= 0, with a bound of its values for arguments up to `largest`."""
+
+    def __call__(self, *args: int) -> int: ...
+
+    def most(self, largest: int) -> int: ...
+
+
+@dataclass(frozen=True)
+class Given(Call):
+    """A function that no expression is known for: whoever gives it knows its values and properties (see theory.machine_tasks)."""
+
+    function: Function | None = None
 
 
 Expression = Var | Const | Binary | Call
@@ -181,6 +196,8 @@ def evaluate(expression: Expression, a: Any, b: Any) -> Any:
             return value
         case Binary(op, left, right):
             return _apply(op, evaluate(left, a, b), evaluate(right, a, b))
+        case Given(args=args, function=function) if function is not None:
+            return function(*[evaluate(arg, a, b) for arg in args])
         case Call(name, args, base):
             return _call(name, base, [evaluate(arg, a, b) for arg in args])
 
@@ -232,8 +249,8 @@ def substitute(expression: Expression, values: Mapping[str, Expression]) -> Expr
             return expression
         case Binary(op, left, right):
             return Binary(op, substitute(left, values), substitute(right, values))
-        case Call(name, args, base):
-            return Call(name, tuple(substitute(arg, values) for arg in args), base)
+        case Call(args=args):
+            return replace(expression, args=tuple(substitute(arg, values) for arg in args))
 
 
 def truncate(expression: Expression, modulus: int) -> Expression:
@@ -281,6 +298,8 @@ def bounds(expression: Expression, largest: int) -> tuple[int, int]:
             return 0, largest
         case Const(value):
             return value, value
+        case Given(args=args, function=function) if function is not None:
+            return 0, function.most(max(bounds(arg, largest)[1] for arg in args))
         case Call(name, args, base):
             return _call_bounds(name, base, [bounds(arg, largest) for arg in args])
         case Binary("%", left, Const(p)):

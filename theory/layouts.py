@@ -57,6 +57,11 @@ class Layout:
         return "msd" if self.name == "plain" else self.direction
 
     @property
+    def separated(self) -> bool:
+        """Whether separators stand between the digits of a, b and c."""
+        return self.name != "interleaved"
+
+    @property
     def unpadded(self) -> bool:
         return self.name in ("plain", "reversed")
 

@@ -23,7 +23,7 @@ from fractions import Fraction
 from functools import cache
 from math import lcm, prod
 
-from theory.domains import Box, Operand, Training, boxes
+from theory.domains import Box, Training, boxes, digits_at
 from theory.encodings import Encoding
 from theory.layouts import Layout
 from theory.machines import TooLarge
@@ -92,12 +92,7 @@ class Majority:
         groups = range(Layout("interleaved", 1).widths(self.task, length).c)
         places = groups if self.machine.direction == "lsd" else groups[::-1]
         for box in boxes(domain, length, self.task.base):
-            yield box, [(self._digits(box.a, i), self._digits(box.b, i)) for i in places]
-
-    def _digits(self, operand: Operand, place: int) -> range:
-        if place >= operand.digits:
-            return range(1)
-        return range(1 if operand.nonzero_top and place == operand.digits - 1 else 0, self.task.base)
+            yield box, [(digits_at(box.a, i, self.task.base), digits_at(box.b, i, self.task.base)) for i in places]
 
     def _last(self, tokens: Memory, count: int) -> Memory:
         return tokens[max(0, len(tokens) - count) :]

@@ -11,14 +11,20 @@ from fractions import Fraction
 
 from theory.domains import Training
 from theory.encodings import DEFAULT_LAYOUT, FAMILIES, make_encoding
+from theory.errors import InputError
+from theory.explain import markdown
 from theory.layouts import LAYOUTS, Layout, make_layout
+from theory.machine_tasks import read_machine_task
 from theory.predict import Prediction, predict
 from theory.progress import watched
+from theory.properties import Property
 from theory.report import columns, percent
-from theory.tasks import Task, make_task
+from theory.tasks import CATALOGUE, Task, make_task, needs_modulus
+from theory.windows import needed_window
 
-#: best first; `advise` sorts by it
-RANK = ("exact", "decays", "truncation", "fails", "undetermined")
+#: best first; `advise` sorts by it: what may work stands before what is expected not to
+RANK = ("exact", "decays", "undetermined", "truncation", "fails")
+STATUS = ("proven", "conditional", "hypothesis")
 FORMATS = ("text", "markdown", "csv", "json")
 WINDOW = 8  # tokens; holds two digit groups and the operand digits of the query
 ROOM = 2  # digits of width above the longest operand: at the top of a band the marks show, which training shows behind padding alone
@@ -26,7 +32,7 @@ ROOM = 2  # digits of width above the longest operand: at the top of a band the 
 
 @dataclass(frozen=True)
 class Cell:
-    """One prediction of a matrix: upward outcome, ours and the paper's, and the exact accuracy one digit beyond training."""
+    """One prediction of a matrix: the outcome upward, ours and the paper's, the exact accuracy at n+1, and what it rests on."""
 
     task: str
     encoding: str
@@ -35,7 +41,9 @@ class Cell:
     paper: str | None
     learned_function: str | None
     accuracy: str | None
+    rule: str
     status: str
+    refuted_by: str
     reason: str
 
     @classmethod
@@ -46,7 +54,8 @@ class Cell:
         exact = next((row.exact for row in found.accuracy if row.region == "upward"), None)
         return cls(
             found.task.text, found.encoding.name + window, name, found.outcome.upward or "", found.paper.outcome.upward,
-            found.learned_function, None if exact is None else str(exact), found.rule.status, found.reasons[0],
+            found.learned_function, None if exact is None else str(exact),
+            found.rule_name, found.rule.status, found.rule.refuted_by, found.reasons[0],
         )  # fmt: skip
 
 
@@ -56,21 +65,57 @@ def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str]
     for task in watched(tasks, "tasks"):
         for family in families:
             for name in dict.fromkeys(DEFAULT_LAYOUT.get(family, "padded") if name == "default" else name for name in layouts):
-                yield Cell.of(_predict(task, family, make_layout(name, max(lengths)), training, lengths))
+                yield Cell.of(_predict(task, family, make_layout(name, max(lengths)), training, lengths, WINDOW))
 
 
-def _predict(task: Task, family: str, layout: Layout, training: Training, lengths: tuple[int, ...]) -> Prediction:
+def _predict(task: Task, family: str, layout: Layout, training: Training, lengths: tuple[int, ...], window: int) -> Prediction:
     if family == "banded" and layout.fixed:
         layout = replace(layout, width=layout.width + ROOM)
-    return predict(task, make_encoding(family, WINDOW if family == "window" else None), layout, training, lengths, "either")
+    return predict(task, make_encoding(family, window if family == "window" else None), layout, training, lengths, "either")
 
 
 def advise(task: Task, training: Training) -> list[Cell]:
-    """All encodings and layouts for one task, the most promising first."""
+    """All encodings and layouts for one task, the most promising first; the window is the smallest that holds the task's I/O memory.
+
+    Sorted by outcome, then by how well founded it is (a failure: how ill), then by the accuracy one digit beyond training.
+    """
     lengths = (training.longest, training.longest + 1)
     layouts = [make_layout(name, max(lengths)) for name in LAYOUTS] + [make_layout("interleaved", max(lengths), "msd")]
-    found = [Cell.of(_predict(task, family, layout, training, lengths)) for family in watched(FAMILIES, "encodings") for layout in layouts]
-    return sorted(found, key=lambda cell: (RANK.index(cell.upward), cell.status != "proven", cell.status != "conditional"))
+    found = []
+    for family in watched(FAMILIES, "encodings"):
+        for layout in layouts:
+            window = needed_window(task, layout.direction).digits or WINDOW
+            found.append(Cell.of(_predict(task, family, layout, training, lengths, window)))
+    return sorted(found, key=_promise)
+
+
+def _promise(cell: Cell) -> tuple[int, int, Fraction]:
+    founded = STATUS.index(cell.status)
+    return RANK.index(cell.upward), -founded if cell.upward == "fails" else founded, -Fraction(cell.accuracy or 0)
+
+
+def chosen_tasks(texts: Sequence[str], base: int, modulus: int | None) -> list[Task]:
+    """Tasks by catalogue name, expression or machine file; `catalogue` stands for all, without a modulus for those that need none.
+
+    Raises:
+        InputError: not such a text, a modulus that none of the tasks takes, or one of them needs.
+    """
+    names = [name for text in texts for name in (_catalogue(modulus) if text == "catalogue" else [text])]
+    if modulus is not None and not any(name in CATALOGUE and needs_modulus(name) for name in names):
+        raise InputError(f"--modulus {modulus}: none of these tasks takes one")
+    found = []
+    for name in names:
+        if name.endswith(".json"):
+            found.append(read_machine_task(name))
+        elif name in CATALOGUE:
+            found.append(make_task(name, None, base, modulus if needs_modulus(name) else None))
+        else:
+            found.append(make_task(None, name, base))
+    return found
+
+
+def _catalogue(modulus: int | None) -> list[str]:
+    return [name for name in CATALOGUE if modulus is not None or not needs_modulus(name)]
 
 
 def papers_tasks(base: int) -> list[Task]:
@@ -79,7 +124,8 @@ def papers_tasks(base: int) -> list[Task]:
     return plain + [make_task(name, None, base, p) for name in ("mod-add", "mod-mul") for p in (base**2, base**2 + 1)]
 
 
-HEAD = ("task", "encoding", "layout", "upward", "paper", "accuracy at n+1", "status")
+HEAD = ("task", "encoding", "layout", "upward", "paper", "accuracy at n+1", "rule", "status")
+ONLINE = "interleaved: operand digits arrive between result digits, which is another problem than a question and then its answer"
 
 
 def write(found: Sequence[Cell], form: str) -> str:
@@ -94,11 +140,26 @@ def write(found: Sequence[Cell], form: str) -> str:
         return out.getvalue().rstrip("\n")
     rows = [_row(cell) for cell in found]
     if form == "markdown":
+        rows = [tuple(map(markdown, row)) for row in rows]
         return "\n".join("| " + " | ".join(row) + " |" for row in (HEAD, ("---",) * len(HEAD), *rows))
     return "\n".join(columns([HEAD, *rows]))
+
+
+def write_advice(task: Task, found: Sequence[Cell], form: str) -> str:
+    """The cells, and for readers the smallest window below them."""
+    if form in ("csv", "json"):
+        return write(found, form)
+    ends = (("lsd", "least"), ("msd", "most"))
+    needed = [f"smallest window, {name} significant digit first: {_tokens(needed_window(task, end))}" for end, name in ends]
+    notes = [f"- {markdown(note)}" if form == "markdown" else note for note in (*needed, ONLINE)]
+    return "\n".join([write(found, form), "", *notes])
+
+
+def _tokens(window: Property) -> str:
+    return window.certificate if window.digits is None else f"{window.digits} tokens before the query ({window.certificate})"
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
     paper = "silent" if cell.paper is None else cell.paper + ("" if cell.paper == cell.upward else " (differs)")
     accuracy = "-" if cell.accuracy is None else percent(Fraction(cell.accuracy))
-    return cell.task, cell.encoding, cell.layout, cell.upward, paper, accuracy, cell.status
+    return cell.task, cell.encoding, cell.layout, cell.upward, paper, accuracy, cell.rule, cell.status

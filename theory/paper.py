@@ -37,6 +37,10 @@ _PLAIN: dict[Expression, str] = {parse("a + b"): "addition", parse("a * b"): "mu
 def paper_statement(task: Task, encoding: Encoding, training: Training) -> PaperStatement:
     """P2's statements 6-10 (paraphrased), for addition, multiplication and both modulo p."""
     name = _PLAIN.get(task.inner)
+    if task.machine is not None:
+        from theory.machine_tasks import computes_sum
+
+        name = "addition" if computes_sum(task.machine) else None
     if name is None or encoding.family not in ("absolute", "relative"):
         return SILENT
     downward = "undetermined" if training.domain == "both" else "exact"

@@ -16,16 +16,19 @@ from theory.encodings import Encoding
 from theory.errors import InputError
 from theory.expressions import to_text
 from theory.layouts import Layout
+from theory.lookahead import best_accuracy, looks_ahead
 from theory.majority import majority_of
 from theory.paper import Outcome, PaperStatement, paper_statement
 from theory.progress import watched
 from theory.properties import Property, base_compatibility, identifiability, low_support, short, translation_invariance
 from theory.rules import Rule, decide, downward, in_distribution
 from theory.tasks import Task
+from theory.windows import needed_window
 
 MAX_BITS = 14_000  # of B^(2m+1), which accuracies at length m are written in; Python writes 4300 decimal digits
 MAX_TRAINED = 100
 MAX_WORK = 300_000  # about 20 s
+MAX_AHEAD = 2000  # digits of all lengths together for which lookahead is counted
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,23 @@ class LengthAccuracy:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """The best exact accuracies at one test length for results that are written before the digits they depend on are looked at.
+
+    `best` is by the digits of lookahead (see theory.lookahead); null where it is not counted.
+    """
+
+    length: int
+    best: dict[int, Fraction | None]
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """What a network trained so will do, by which rule, why, and how exactly."""
+    """What a network trained so will do, by which rule, why, and how exactly.
+
+    `window` holds the least number of tokens that contain the I/O memory of the task, in an interleaved layout of `window_direction`;
+    `lookahead` is empty where the layout begins the result at the end that the task's machine reads first.
+    """
 
     task: Task
     encoding: Encoding
@@ -49,6 +67,9 @@ class Prediction:
     translation_invariance: Property
     base_compatibility: Property
     low_support: Property
+    window: Property
+    window_direction: str
+    lookahead: tuple[Ahead, ...]
     outcome: Outcome
     learned_function: str | None
     accuracy: tuple[LengthAccuracy, ...]
@@ -89,6 +110,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         rows = watched(lengths, "lengths")
         accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in rows)
     statement = paper_statement(task, encoding, training)
+    direction, window = coverage(task, layout)
     return Prediction(
         task=task,
         encoding=encoding,
@@ -98,6 +120,9 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         translation_invariance=invariance,
         base_compatibility=compatibility,
         low_support=support,
+        window=window,
+        window_direction=direction,
+        lookahead=_lookahead(task, layout, lengths, domain),
         outcome=outcome,
         learned_function={"exact": task.text, "truncation": to_text(task.truncated(training.longest))}.get(upward),
         accuracy=accuracy,
@@ -106,6 +131,19 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         rule=rule,
         reasons=(*applied.reasons, *_remarks(task, encoding, layout, training, outcome, statement)),
     )
+
+
+def coverage(task: Task, layout: Layout) -> tuple[str, Property]:
+    """The smallest window that contains the task's I/O memory, in the layout's direction or else in the other that has one."""
+    found = [(direction, needed_window(task, direction)) for direction in sorted(("lsd", "msd"), key=layout.direction.__ne__)]
+    return next((each for each in found if each[1].digits is not None), found[0])
+
+
+def _lookahead(task: Task, layout: Layout, lengths: tuple[int, ...], domain: str) -> tuple[Ahead, ...]:
+    """For the first of the lengths asked, as many as are quickly counted."""
+    shown = [length for i, length in enumerate(lengths) if sum(lengths[: i + 1]) <= MAX_AHEAD]
+    ahead = looks_ahead(task, layout)
+    return tuple(Ahead(n, {k: best_accuracy(task, layout, k, domain, n) for k in ahead}) for n in shown if ahead)
 
 
 def _check_size(task: Task, training: Training, longest: int) -> None:

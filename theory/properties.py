@@ -5,6 +5,7 @@ compatibility, low support, identifiability. Proofs for all lengths rest on theo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 
 from theory.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, has_call, polynomial, substitute
@@ -46,6 +47,7 @@ def translation_invariance(task: Task) -> Property:
     return Property(False, lsd.certificate if lsd == msd else f"{first}; {last}")
 
 
+@lru_cache(256)
 def translation_by_direction(task: Task) -> dict[str, Property]:
     """Translation invariance with a machine that reads the least (`lsd`) or the most (`msd`) significant digit first.
 
@@ -61,6 +63,10 @@ def translation_by_direction(task: Task) -> dict[str, Property]:
     """
     expression, base = task.expression, task.base
     coefficients, terms = affine(expression), polynomial(expression)
+    if task.machine is not None:
+        from theory.machine_tasks import by_direction
+
+        return by_direction(task.machine)
     if coefficients is not None:
         return _both(NEGATIVE) if min(coefficients) < 0 else {"lsd": _affine_lsd(*coefficients), "msd": _affine_msd(*coefficients, base)}
     if terms is not None:
@@ -149,12 +155,17 @@ def base_compatibility(task: Task) -> Property:
     return Property(False, f"{short(p)} never divides a power of {base}: its factor {short(rest)} is prime to {base}")
 
 
+@lru_cache(256)
 def low_support(task: Task) -> Property:
     """Whether f depends only on the low m digits of each operand, and the least m.
 
     It does iff B^m is a period in both operands. A function that is periodic in a at all has a minimal period that divides D_a, and a
     divisor of D that divides some power of B divides B^(bit length of D): one witness against that power rules out every m.
     """
+    if task.machine is not None:
+        from theory.machine_tasks import machine_low_support
+
+        return machine_low_support(task.machine)
     return low_support_of(task.expression, task.base)
 
 

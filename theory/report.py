@@ -48,6 +48,15 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
             "base_compatible": found.base_compatibility.certificate,
             "low_support": found.low_support.certificate,
         },
+        "smallest_window": {
+            "tokens": found.window.digits,
+            "direction": found.window_direction,
+            "certificate": found.window.certificate,
+        },
+        "lookahead": [
+            {"length": row.length, "best": {str(k): None if best is None else str(best) for k, best in row.best.items()}}
+            for row in found.lookahead
+        ],
         "outcome": asdict(found.outcome),
         "learned_function": found.learned_function,
         "accuracy": accuracy_json(found),
@@ -93,10 +102,33 @@ def prediction_text(found: Prediction) -> str:
         f"  translation invariant: {answer(found.translation_invariance)}",
         f"  base compatible: {answer(found.base_compatibility)}",
         f"  low digits suffice: {answer(found.low_support)}",
+        *([f"  smallest window: {window_text(found)}"] if found.window.value is not None else []),
         "",
         accuracy_text(found),
+        *(["", *lookahead_lines(found)] if found.lookahead else []),
     ]
     return "\n".join(lines)
+
+
+def window_text(found: Prediction) -> str:
+    """What window an interleaved layout needs for the task."""
+    end = "least" if found.window_direction == "lsd" else "most"
+    if found.window.digits is None:
+        return f"none is enough ({found.window.certificate})"
+    return f"{found.window.digits} tokens before the query hold the I/O memory (interleaved, {end} significant digit first)"
+
+
+def lookahead_lines(found: Prediction) -> list[str]:
+    """The best accuracies for each number of digits that an answer looks ahead."""
+    if not found.layout.separated:
+        first = "best possible accuracy (proven): each result digit before the digits it depends on arrive"
+    else:
+        first = "best accuracy by lookahead (proven): the result begins at the far end, each digit looks only so many digits further"
+    ahead = list(found.lookahead[0].best)
+    rows = [("length", *(f"{k} ahead" for k in ahead))]
+    for row in found.lookahead:
+        rows.append((str(row.length), *("-" if best is None else percent(best) for best in row.best.values())))
+    return [first, *columns(rows)]
 
 
 def accuracy_text(found: Prediction) -> str:

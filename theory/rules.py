@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 
-from theory.alignment import digit_codes, keeps_codes, shift_lifts, training_support
+from theory.alignment import ROLES, digit_codes, keeps_codes, shift_lifts, training_support
 from theory.bands import band, coverage, reach
 from theory.causality import causality
 from theory.domains import Training
@@ -14,22 +15,24 @@ from theory.encodings import Encoding
 from theory.errors import InputError
 from theory.expressions import affine
 from theory.layouts import Layout
+from theory.lookahead import best_accuracy, looks_ahead
 from theory.machines import TooLarge
 from theory.majority import majority_of
 from theory.properties import Property, translation_by_direction
 from theory.tasks import Task
-from theory.transducers import window_needed
-from theory.windows import local_machine
+from theory.windows import local_machine, needed_window
 
 ASSUMPTIONS = {
     "A1": "when a shift-equivariant rule fits the training data, the learner takes it",
     "A2": "codes that training showed with zero digits only contribute as if their digit were 0",
     "A3": "a digit that never changes the training targets is ignored beyond the training lengths too",
+    "A4": "without a window far digits keep some weight: attention logits do not grow with the number of digits, so the rule is diluted",
+    "A5": "with randomised positions only the order of tokens is learned from, as nothing else is the same in every draw",
 }
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
 DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or more at n+1"
-FAILING = Fraction(5, 100)
+FAILING, DECAYING = Fraction(5, 100), Fraction(1, 2)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Rule:
 #: name -> rule; in the decision order
 RULES: dict[str, Rule] = {
     "not causal": Rule("fails", "proven", (), "nothing: two inputs with the same visible tokens need different digits", everywhere=True),
+    "not causal, guessed": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
     "window undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "window without a rule": Rule("fails", "hypothesis", (), FAILED),
     "window far too small": Rule("fails", "hypothesis", ("A1",), FAILED, everywhere=True),
@@ -55,8 +59,10 @@ RULES: dict[str, Rule] = {
     "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
+    "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
+    "order alone": Rule("undetermined", "hypothesis", ("A5",), "nothing, as nothing is said"),
     "zero tail": Rule("fails", "hypothesis", (), FAILED),
-    "shift lifts": Rule("decays", "hypothesis", ("A1",), DECAYED),
+    "shift lifts": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
     "codes unseen": Rule("fails", "hypothesis", (), FAILED),
     "zeros only": Rule("truncation", "conditional", ("A2",), TRUNCATED),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
@@ -93,7 +99,7 @@ def _applicable(
     longer = min(n + 1, layout.width) if layout.fixed else n + 1
     causal = causality(task, layout)
     if causal.value is False:
-        yield Applied("not causal", (f"the layout is not causal for the task: {causal.certificate}", "no network of any size can be exact"))
+        yield _not_causal(task, layout, training, causal)
     if family == "window":
         yield _window(task, encoding, layout, training, support)
     if family == "banded":
@@ -104,7 +110,8 @@ def _applicable(
     low_first = causality(task, Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
     new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first).values())
     unseen = "unseen" in seen.of(digit_codes(encoding, layout, task, longer, range(longer), low_first).values())
-    if support.value and support.digits is not None and support.digits <= n:
+    named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
+    if support.value and support.digits is not None and support.digits <= n and named:
         low = range(support.digits)
         kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
         if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
@@ -114,6 +121,13 @@ def _applicable(
         yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
     local = translation_by_direction(task)[layout.result_direction]
     lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
+    if family == "randomised":
+        drawn = "positions are drawn from a range that holds every line asked for, so longer lines show no unseen position"
+        if invariance.value is False and support.value is False:
+            none = f"but no translation-invariant rule exists to carry over: {invariance.certificate}"
+            yield Applied("order without a rule", (drawn, none))
+        alone = f"but the order alone is the same in every draw, and there {lift.certificate}: no rule decides what is learned"
+        yield Applied("order alone", (drawn, alone))
     tail = layout.fixed and family == "relative"
     if lift.value and (local.value or _starts_apart(task, layout, local)):
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
@@ -123,7 +137,7 @@ def _applicable(
             yield Applied("zero tail", (*shared, marks))
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
-        yield Applied("shift lifts", (*shared, "but attention to ever more far tokens dilutes the local rule"))
+        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
     why = lift.certificate if not lift.value else "no finite digit-serial rule exists"
     if unseen:
         yield Applied("codes unseen", (f"longer inputs use position codes that training never shows ({why})",))
@@ -131,7 +145,7 @@ def _applicable(
         shown = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         yield Applied("zeros only", (shown, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
     if invariance.value is False:
-        shown = "longer inputs use codes that training shows with other digits, but no finite digit-serial rule exists to carry over"
+        shown = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
         yield Applied("no local rule", (shown,))
     if tail and invariance.value:
         marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
@@ -139,8 +153,36 @@ def _applicable(
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
 
 
+def _not_causal(task: Task, layout: Layout, training: Training, causal: Property) -> Applied:
+    """Never exact, which is what is proven; how much can be right by guessing is counted where a machine of the other direction is known.
+
+    Guesses can be worth something: a // 7 is invertible mod powers of 10, so least significant first the remainder is guessed once, and 1/7
+    of the lines are right at every length.
+    """
+    length = training.longest + 1
+    best = best_accuracy(task, layout, 0, training.domain, length) if looks_ahead(task, layout) else None
+    limit = "" if best is None else f"; from the digits in sight at best {float(100 * best):.3g} % of lines of length {length} are right"
+    why = (f"the layout is not causal for the task: {causal.certificate}", f"no network of any size can be exact{limit}")
+    return Applied("not causal" if best is None or best < DECAYING else "not causal, guessed", why)
+
+
+def dilution(task: Task, trained: int, longer: int) -> str:
+    """Why a rule that is read with unbounded attention may decay.
+
+    Of T digits before the query the rule reads r. If their logits exceed the others by D, their weights sum to r*e^D / (r*e^D + T - r),
+    which is 99 % at D = log(99 * (T - r) / r) and falls to 0 with growing T at any fixed D.
+    """
+    read = len(ROLES)
+    digits = {m: 2 * m + task.result_width(m) - 1 for m in (trained, longer)}
+    apart = {m: log(99 * max(number - read, 1) / read) for m, number in digits.items()}
+    seen = (f"{number} at length {m} (99 % of its weight takes logits {apart[m]:.1f} apart)" for m, number in digits.items())
+    return f"but dilution: the rule reads {read} digits, and unbounded attention sees {' and '.join(seen)}"
+
+
 def _starts_apart(task: Task, layout: Layout, local: Property) -> bool:
     """Whether a carry machine computes the task from a start that never recurs: a finite rule all the same."""
+    if task.machine is not None:
+        return local.value is False and layout.result_direction == task.machine.direction
     return local.value is False and layout.result_direction == "lsd" and affine(task.expression) is not None
 
 
@@ -156,11 +198,12 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         return Applied("window without a rule", (f"a bounded window cannot hold the state the task needs: {local.certificate}",))
     if not local.value:
         return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
-    need = window_needed(task, layout.result_direction)
-    if need is None:
-        return Applied("window undecided", ("the I/O memory of the task is not decided, so neither is the window it needs",))
-    fact = f"I/O memory: the last {need} tokens before the query fix the next digit, and no fewer do; {sees} are seen"
-    if sees < need:
+    need = needed_window(task, layout.result_direction)
+    if need.digits is None:
+        name = "window undecided" if need.value is None else "window without a rule"
+        return Applied(name, (f"what window the task needs: {need.certificate}",))
+    fact = f"{need.certificate}; {sees} are seen"
+    if sees < need.digits:
         counted = majority_of(task, encoding, layout, training)
         share = None if counted is None else counted.accuracy(training.domain, training.longest + 1)
         name = "window far too small" if share is not None and share < FAILING else "window too small"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.expressions import MAX_CONSTANT, Binary, Const, Expression, bounds, evaluate, parse, to_text, truncate
+
+if TYPE_CHECKING:
+    from theory.machines import Machine
 
 #: name -> (expression, description); p is the modulus that --modulus gives
 CATALOGUE: dict[str, tuple[str, str]] = {
@@ -45,11 +48,15 @@ CATALOGUE: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Task:
-    """An integer function f(a, b) of operands a, b >= 0, written in base `base`."""
+    """An integer function f(a, b) of operands a, b >= 0, written in base `base`.
+
+    `machine` is that of a task given by one (theory.machine_tasks): its properties are decided on the table.
+    """
 
     name: str
     expression: Expression
     base: int
+    machine: Machine | None = None
 
     def __call__(self, a: Any, b: Any) -> Any:
         return evaluate(self.expression, a, b)

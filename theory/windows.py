@@ -24,8 +24,9 @@ from typing import Any
 from theory.contexts import Kind, Known, Reachable, answers
 from theory.layouts import Layout, Slot, token_id
 from theory.machines import TooLarge
+from theory.properties import Property
 from theory.tasks import Task
-from theory.transducers import Transducer, affine_transducer, quotient_transducer
+from theory.transducers import Transducer, affine_transducer, quotient_transducer, window_needed
 
 State = Hashable
 Pair = tuple[int, int]
@@ -39,6 +40,8 @@ X, Y, C = range(3)
 
 def local_machine(task: Task, direction: str) -> Transducer | None:
     """The finite machine that computes the task in this direction, None where this version knows none."""
+    if task.machine is not None:
+        return task.machine.transducer if task.machine.direction == direction else None
     return affine_transducer(task) if direction == "lsd" else quotient_transducer(task)
 
 
@@ -111,6 +114,20 @@ def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: st
         return (after, n, group + 1), digit
 
     return Source(machine.base, frozenset((machine.start, n, 0) for n in lengths), step)
+
+
+def needed_window(task: Task, direction: str) -> Property:
+    """The least number of tokens before a query that fix its digit in the interleaved layout, as `digits`; False where no number does."""
+    tokens, machine = window_needed(task, direction), local_machine(task, direction)
+    if tokens is None and machine is None:
+        return Property(None, "no finite machine is known for the task in this direction")
+    try:
+        tokens = smallest_window(machine) if tokens is None and machine is not None else tokens
+    except TooLarge as reason:
+        return Property(None, f"undecided: {reason}")
+    if tokens is None:
+        return Property(False, "I/O memory without bound: tokens before the query never show the state, however many are seen")
+    return Property(True, f"I/O memory: the last {tokens} tokens before the query fix the next digit, and no fewer do", tokens)
 
 
 # ------------------------------------------------------------------------------------------------------------------------- knowledge
