@@ -2,8 +2,8 @@
 
 `theory.graph` answers for n digits; a rule here answers for every n and is its own proof object: `check()` walks its tables again.
 
-- Serial: the task has a finite digit-serial machine, whose state is a carry (least significant digit first) or a remainder (most). Every
-  column works alike: c_i and the carry out of column i depend on some of a_i, b_i and carry_i, the carry into it.
+- Serial: the task has a finite digit-serial machine, whose state is a carry (least significant digit first), or a remainder or an order
+  (most). Every column works alike: c_i and the carry out of column i depend on some of a_i, b_i and carry_i, the carry into it.
 - Product: in column i of long multiplication c_i and carry_{i+1} are computed from a_0..a_i, b_0..b_i and carry_i. The number of arguments
   grows with i, so this rule holds for all lengths and yet is not local.
 - Periodic: f depends on residues of the operands only, so digit a_j acts through B^j mod D. These weights repeat from some digit on:
@@ -22,7 +22,7 @@ from itertools import product
 from typing import Protocol
 
 from theory.dependence_periodic import periodic_rule
-from theory.expressions import Binary, Const, Var, affine, has_call, polynomial
+from theory.expressions import Binary, Call, Const, Var, affine, has_call, polynomial
 from theory.graph import Edge, Node, column, serial_machine
 from theory.tasks import Task
 from theory.testsets import degrees
@@ -174,6 +174,16 @@ def _identity(task: Task) -> tuple[str, Callable[[int, int, int, int, int], bool
         case Binary("//", Var(name), Const(q)):
             text = f"{base}*s + {'x' if name == 'a' else 'y'} = {q}*c + s' with s' < {q}"
             return text, lambda s, x, y, t, c: base * s + (x if name == "a" else y) == q * c + t and 0 <= t < q
+        case Call(name):
+            parts = ((0, 0), (1, 0), (0, 1))  # high parts A, C in each order: B*A + x and B*C + y with A != C are in the order of A and C
+            text = f"{name}({base}*A + x, {base}*C + y) = {base}*{name}(A, C) + c, where s is the order of A and C,"
+
+            def holds(s: int, x: int, y: int, t: int, c: int) -> bool:
+                A, C = parts[s]
+                a, b = base * A + x, base * C + y
+                return task(a, b) == base * task(A, C) + c and t == (a > b) + 2 * (a < b)
+
+            return text, holds
     alpha, beta, _ = affine(task.expression) or (0, 0, 0)
     terms = " + ".join(f"{k}*{v}".removeprefix("1*") for k, v in ((alpha, "x"), (beta, "y")) if k)
     return f"{base}*s' + c = {terms or 0} + s", lambda s, x, y, t, c: base * t + c == alpha * x + beta * y + s and 0 <= c < base

@@ -82,7 +82,7 @@ class _Panel:
     def __init__(self, portrait: Portrait, row: float, cells: int) -> None:
         self.portrait, self.columns = portrait, _columns(portrait)
         self.left = 1.0
-        self.width = max(self.left + PITCH * self.columns + 0.35, 5.4)
+        self.width = max(self.left + PITCH * self.columns + 0.35, 6.0)
         self.left += (self.width - (self.left + PITCH * self.columns + 0.35)) / 2
         self.row, self.rows = row, _table(portrait)
         self.text = [line for text in _caption(portrait) for line in _wrapped(text, int((self.width - 0.5) * 14.5))]
@@ -126,7 +126,7 @@ class _Panel:
             axes.scatter(x, y, s=480, color=fill, edgecolors="white", linewidths=1.4, zorder=3)
             name = "s" if data["kind"] == "carry" else data["kind"]
             axes.text(x, y, f"${name}_{{{data['index']}}}$", color="white", ha="center", va="center", fontsize=12, zorder=4)
-        names = {"a": "operands", "carry": "carries" if self.portrait.direction == "lsd" else "remainders", "c": "result"}
+        names = {"a": "operands", "carry": "carries" if self.portrait.direction == "lsd" else "states", "c": "result"}
         for kind in {data["kind"] for _, data in graph.nodes(data=True)} & names.keys():
             axes.text(0.15, self._place(kind, 0)[1], names[kind], color="#7A7F87", va="center", fontsize=10)
 
@@ -196,4 +196,5 @@ def _scale(figure: Any, width: float, height: float) -> None:
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), _colours()), cax=axes, orientation="horizontal")
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8.5, length=2, color="#7A7F87", labelcolor="#33373D")
-    bar.set_label("influence: probability that the result digit changes when the operand digit is drawn again", fontsize=9, color="#33373D")
+    label = "influence: probability that the result digit changes when the operand digit is drawn again"
+    bar.set_label(label, fontsize=8.5, color="#33373D")

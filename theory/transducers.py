@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from theory.expressions import Binary, Const, Var, affine
+from theory.expressions import Binary, Call, Const, Var, affine
 from theory.layouts import digits
 from theory.tasks import Task
 
@@ -159,4 +159,20 @@ def quotient_transducer(task: Task) -> Transducer | None:
                 return rest, digit
 
             return Transducer(base, 0, step, "msd")
+    return None
+
+
+def order_transducer(task: Task) -> Transducer | None:
+    """The machine of max(a, b) or min(a, b), most significant digit first; None for other tasks and where it is too large to build.
+
+    The state is the order of the high parts: 0 equal so far, 1 where a is larger, 2 where b is.
+    """
+    match task.expression:
+        case Call("max" | "min" as name, (Var(one), Var(two))) if one != two and 3 * task.base * task.base <= MAX_STEPS:
+
+            def step(order: int, x: int, y: int) -> tuple[int, int]:
+                order = order or (x > y) + 2 * (x < y)
+                return order, x if (order != 2) == (name == "max") else y
+
+            return Transducer(task.base, 0, step, "msd")
     return None
