@@ -67,6 +67,14 @@ def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterabl
     """Whether the digit shift i -> i+1 lifts to the encoding's symmetry, checked over the given lengths.
 
     Fixed widths make the check complete; for unpadded layouts two lengths suffice to refute it.
+
+    >>> from theory.encodings import make_encoding
+    >>> from theory.layouts import make_layout
+    >>> from theory.tasks import make_task
+    >>> shift_lifts(make_encoding("relative"), make_layout("padded", 6), make_task("add"), (4, 5)).certificate
+    'a_i has code 8 for c_0 but 10 for c_1'
+    >>> shift_lifts(make_encoding("relative"), make_layout("aligned", 6), make_task("add"), (4, 5)).value
+    True
     """
     if encoding.family == "none":
         return Lift(False, "without position encoding all roles have the same code, so they cannot be told apart")
@@ -107,7 +115,15 @@ class Support:
 
 
 def training_support(encoding: Encoding, layout: Layout, task: Task, training: Training) -> Support:
-    """Codes of operand digits in the training lines, over every (c_i, operand digit) pair."""
+    """Codes of operand digits in the training lines, over every (c_i, operand digit) pair.
+
+    >>> from theory.domains import make_training
+    >>> from theory.encodings import make_encoding
+    >>> from theory.layouts import make_layout
+    >>> from theory.tasks import make_task
+    >>> training_support(make_encoding("abacus"), make_layout("aligned", 2), make_task("add"), make_training("either", "1")).seen[-1,]
+    'zero'
+    """
     seen: dict[Code, str] = {}
     for length in _different(layout, training.lengths):
         places = positions(layout, task, length)
