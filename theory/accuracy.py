@@ -59,6 +59,10 @@ def truncation_accuracy(task: Task, trained: int, length: int, domain: str) -> F
     Returns:
         The exact probability; None where no method of the module's table applies: // or high-degree terms of
         mixed sign or incompatible mods, on boxes too large to enumerate.
+
+    >>> from theory.tasks import make_task
+    >>> truncation_accuracy(make_task("mod-add", modulus=150), trained=4, length=100, domain="either")
+    Fraction(1, 3)
     """
     if task.machine is not None:
         from theory.machine_tasks import agreement
@@ -85,7 +89,12 @@ def work(task: Task) -> int:
 
 
 def box_agreements(task: Task, trained: int, a: Range, b: Range) -> int | None:
-    """Number of pairs in [a_low, a_high) x [b_low, b_high) where f^ = f; None as in `truncation_accuracy`."""
+    """Number of pairs in [a_low, a_high) x [b_low, b_high) where f^ = f; None as in `truncation_accuracy`.
+
+    >>> from theory.tasks import make_task
+    >>> box_agreements(make_task("mod-mul", modulus=51), 3, (10**3, 10**4), (10**3, 10**4))  # of 81000000: the released count
+    1942585
+    """
     base_power = task.base**trained
     if a[1] <= base_power and b[1] <= base_power:
         return size(a) * size(b)
@@ -133,6 +142,10 @@ def modular_threshold(task: Task, trained: int) -> int | None:
 
     Returns:
         m, or None when the task is not c*(a + b) + d mod p (c is divided out of p as B^n is).
+
+    >>> from theory.tasks import make_task
+    >>> modular_threshold(make_task("mod-add", modulus=197), trained=4)
+    6
     """
     p, linear = task.modulus, affine(task.inner)
     if p is None or linear is None or (linear[0] - linear[1]) % p:
@@ -150,6 +163,9 @@ def modular_mul_limit(p_prime: int) -> Fraction:
     The count is multiplicative. For q^k let N_k be its value, N_0 = 1, N_1 = q^3 + q^2 - q: some of x, z is a unit in
     (q^2 - 1) q^(2k-2) of the pairs, and then q^k pairs (y, w) solve; by symmetry all solutions with a unit number
     (q - 1)(q + 1)^2 q^(3k-3), and those without are q^4 for each solution mod q^(k-2).
+
+    >>> modular_mul_limit(3), 1 / 3
+    (Fraction(11, 27), 0.3333333333333333)
     """
     counts = []
     for q, k in factors(p_prime).items():

@@ -103,6 +103,14 @@ def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterabl
     It does iff every role has one code, and no two roles look alike: the same code, none of them the query's own token, and no separator
     between them. Fixed widths make the check complete; for unpadded layouts two lengths suffice to refute it. That no digit without a
     role looks like one with a role need not be checked: in every family such a digit shares its code with a role only if two roles do.
+
+    >>> from theory.encodings import make_encoding
+    >>> from theory.layouts import make_layout
+    >>> from theory.tasks import make_task
+    >>> shift_lifts(make_encoding("relative"), make_layout("padded", 6), make_task("add"), (4, 5)).certificate
+    'a_i has code 8 for c_0 but 10 for c_1'
+    >>> shift_lifts(make_encoding("relative"), make_layout("aligned", 6), make_task("add"), (4, 5)).value
+    True
     """
     found: dict[tuple[str, int], tuple[Code, int, int]] = {}
     looks: dict[tuple[Code, bool, str], list[tuple[str, int]]] = {}
@@ -159,7 +167,15 @@ class Support:
 
 
 def training_support(encoding: Encoding, layout: Layout, task: Task, training: Training) -> Support:
-    """Codes of operand digits in the training lines, over every (c_i, operand digit) pair."""
+    """Codes of operand digits in the training lines, over every (c_i, operand digit) pair.
+
+    >>> from theory.domains import make_training
+    >>> from theory.encodings import make_encoding
+    >>> from theory.layouts import make_layout
+    >>> from theory.tasks import make_task
+    >>> training_support(make_encoding("abacus"), make_layout("aligned", 2), make_task("add"), make_training("either", "1")).kind((-1,))
+    'zero'
+    """
     lengths = _different(layout, training.lengths)
     return Support(encoding.family, tuple((positions(layout, task, length), length) for length in lengths))
 

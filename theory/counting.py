@@ -57,7 +57,11 @@ def residues(r: Range, modulus: int) -> Iterator[tuple[int, int]]:
 
 
 def line_points(alpha: int, beta: int, r: Range, s: Range) -> int:
-    """#{(A, C) in r x s: alpha*A + beta*C = 0}; away from the axes (A, C) = z*(beta, -alpha)/gcd over the integers z."""
+    """#{(A, C) in r x s: alpha*A + beta*C = 0}; away from the axes (A, C) = z*(beta, -alpha)/gcd over the integers z.
+
+    >>> line_points(1, -1, (0, 10), (5, 20))  # A = C
+    5
+    """
     if alpha and beta:
         g = gcd(alpha, beta)
         return size(common(multiples(r, beta // g), multiples(s, -alpha // g)))
@@ -71,6 +75,9 @@ def congruent_points(alpha: int, beta: int, modulus: int, r: Range, s: Range) ->
     With g = gcd(beta, modulus), A must be a multiple step*z, step = g/gcd(g, alpha), and then C = slope*z mod m, m = modulus/g.
     Whole periods of C and of z are counted at once, so that only numbers below m remain: in [low, high) the residue class
     of v mod m has floor((high-1-v)/m) - floor((low-1-v)/m) members, which makes two floor sums.
+
+    >>> congruent_points(1, 1, 10**30, (0, 10**40), (0, 10**30)) == 10**40
+    True
     """
     g = gcd(beta, modulus)
     step = g // gcd(g, alpha)

@@ -61,7 +61,13 @@ class Box:
 
 
 def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
-    """The law of a domain at one length, as a mixture of disjoint or overlapping boxes; weights sum to 1."""
+    """The law of a domain at one length, as a mixture of disjoint or overlapping boxes; weights sum to 1.
+
+    >>> [str(box.weight) for box in boxes("either", 4, 10)]
+    ['10/11', '1/11']
+    >>> [box.a.range(10) for box in boxes("either", 4, 10)]
+    [(1000, 10000), (0, 1000)]
+    """
     exact, upto = Operand(length, True), Operand(length, False)
     if length == 1 or domain == "both":
         return (Box(Fraction(1), exact, exact),)
@@ -94,7 +100,16 @@ class Training:
 
 
 def make_training(domain: str, lengths: str | tuple[int, ...]) -> Training:
-    """A training domain from its names; see `parse_lengths`."""
+    """A training domain from its names: `domain` one of either, both and sampler, lengths in digits; see `parse_lengths`.
+
+    Raises:
+        InputError: unknown domain, bad lengths.
+
+    >>> make_training("either", "1-3").longest
+    3
+    >>> make_training("either", "4").region(7)
+    'upward'
+    """
     if domain not in DOMAINS:
         raise InputError(f"unknown domain {domain!r}: choose from {', '.join(DOMAINS)}")
     return Training(domain, parse_lengths(lengths) if isinstance(lengths, str) else lengths)
@@ -105,6 +120,9 @@ def parse_lengths(text: str) -> tuple[int, ...]:
 
     Raises:
         InputError: not of that form, empty, reversed, 0, or above 1000.
+
+    >>> parse_lengths("1,3,5-7")
+    (1, 3, 5, 6, 7)
     """
     found: set[int] = set()
     for part in text.split(","):

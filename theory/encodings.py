@@ -50,6 +50,11 @@ def make_encoding(name: str, window: int | None = None, layers: int = 1) -> Enco
 
     Raises:
         InputError: unknown name, a window missing, superfluous or < 1, layers < 1.
+
+    >>> make_encoding("rope").family
+    'relative'
+    >>> make_encoding("window", 4, layers=2).receptive_field  # tokens
+    9
     """
     if name not in ENCODINGS:
         raise InputError(f"unknown encoding {name!r}: choose from {', '.join(ENCODINGS)}")

@@ -103,7 +103,12 @@ def markdown(text: str) -> str:
 
 
 def to_latex(expression: Expression, outer: int = 0) -> str:
-    """The expression in LaTeX; `outer` is the binding strength around it."""
+    r"""The expression in LaTeX; `outer` is the binding strength around it.
+
+    >>> from theory.expressions import parse
+    >>> print(to_latex(parse("(a + b) % 24")))
+    \left(a + b\right) \bmod 24
+    """
     match expression:
         case Var(name):
             return name

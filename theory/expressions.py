@@ -84,6 +84,12 @@ def parse(text: str, base: int = 10, constants: Mapping[str, int] | None = None)
 
     Raises:
         InputError: anything else in the text: another call or name, an attribute, a power, a variable divisor.
+
+    >>> affine(parse("2*(a + b) - b + 5"))
+    (2, 1, 5)
+    >>> parse("a ** 2")
+    Traceback (most recent call last):
+    theory.errors.InputError: expression 'a ** 2' uses a power: write a product, a*a for a squared
     """
     if len(text) > MAX_TEXT:
         raise InputError(f"expression of {len(text)} characters: at most {MAX_TEXT} are read")
@@ -188,7 +194,11 @@ def _call(name: str, base: int, args: Sequence[Any]) -> Any:
 
 
 def evaluate(expression: Expression, a: Any, b: Any) -> Any:
-    """The value at (a, b); integers, numpy arrays and torch tensors alike (the caller minds overflow)."""
+    """The value at (a, b); integers, numpy arrays and torch tensors alike (the caller minds overflow).
+
+    >>> evaluate(parse("abs(a - b) % 5"), 3, 10)
+    2
+    """
     match expression:
         case Var(name):
             return a if name == "a" else b
@@ -220,7 +230,11 @@ def has_call(expression: Expression) -> bool:
 
 
 def to_text(expression: Expression, outer: int = 0, right_side: bool = False) -> str:
-    """Python and sympy readable text, with no more brackets than needed."""
+    """Python and sympy readable text, with no more brackets than needed.
+
+    >>> to_text(parse("((a))*(b+1)%7"))
+    '(a * (b + 1)) % 7'
+    """
     match expression:
         case Var(name):
             return name
@@ -254,12 +268,20 @@ def substitute(expression: Expression, values: Mapping[str, Expression]) -> Expr
 
 
 def truncate(expression: Expression, modulus: int) -> Expression:
-    """f(a mod M, b mod M): the function of operands cut to their low digits (M a power of the base)."""
+    """f(a mod M, b mod M): the function of operands cut to their low digits (M a power of the base).
+
+    >>> to_text(truncate(parse("a*b"), 10**2))
+    'a % 100 * (b % 100)'
+    """
     return substitute(expression, {name: Binary("%", Var(name), Const(modulus)) for name in "ab"})
 
 
 def polynomial(expression: Expression) -> dict[tuple[int, int], int] | None:
-    """Coefficients {(i, j): c} of the sum of c * a^i * b^j, or None where %, // or a function occurs."""
+    """Coefficients {(i, j): c} of the sum of c * a^i * b^j, or None where %, // or a function occurs.
+
+    >>> polynomial(parse("(a + b)*(a - b)"))
+    {(2, 0): 1, (0, 2): -1}
+    """
     match expression:
         case Var(name):
             return {(1, 0) if name == "a" else (0, 1): 1}
@@ -284,7 +306,11 @@ def polynomial(expression: Expression) -> dict[tuple[int, int], int] | None:
 
 
 def affine(expression: Expression) -> tuple[int, int, int] | None:
-    """(alpha, beta, gamma) when the expression is alpha*a + beta*b + gamma, else None."""
+    """(alpha, beta, gamma) when the expression is alpha*a + beta*b + gamma, else None.
+
+    >>> affine(parse("3*a + b + 1")), affine(parse("a*b"))
+    ((3, 1, 1), None)
+    """
     terms = polynomial(expression)
     if terms is None or any(i + j > 1 for i, j in terms):
         return None
@@ -292,7 +318,11 @@ def affine(expression: Expression) -> tuple[int, int, int] | None:
 
 
 def bounds(expression: Expression, largest: int) -> tuple[int, int]:
-    """An interval that holds every value for 0 <= a, b <= largest; exact for monotone expressions."""
+    """An interval that holds every value for 0 <= a, b <= largest; exact for monotone expressions.
+
+    >>> bounds(parse("a - b"), 99), bounds(parse("a*b % 7"), 99)
+    ((-99, 99), (0, 6))
+    """
     match expression:
         case Var():
             return 0, largest

@@ -41,6 +41,10 @@ def dependency_graph(task: Task, digits: int) -> nx.DiGraph:
 
     Raises:
         InputError: digits < 1 or > 100, a result that may be negative, or a task that is too large to decide exactly.
+
+    >>> from theory.tasks import make_task
+    >>> sorted(dependency_graph(make_task("add"), digits=3).predecessors("c2"))
+    ['a2', 'b2', 'carry2']
     """
     import networkx as nx
 

@@ -102,10 +102,13 @@ class Layout:
 
 
 def make_layout(name: str, width: int, direction: str = "lsd") -> Layout:
-    """A layout by name.
+    """A layout by its name; `width` is that of the operands, in digits (the papers: 20).
 
     Raises:
         InputError: unknown name or direction, width < 1 or > 1000, a direction for a layout that has none.
+
+    >>> make_layout("padded", 3).fixed, make_layout("interleaved", 3, "msd").result_direction
+    (True, 'msd')
     """
     if name not in LAYOUTS:
         raise InputError(f"unknown layout {name!r}: choose from {', '.join(LAYOUTS)}")
@@ -125,6 +128,9 @@ def digits(value: int, width: int, base: int) -> list[int]:
 
     Raises:
         InputError: value needs more than `width` digits.
+
+    >>> digits(205, 4, 10)
+    [5, 0, 2, 0]
     """
     out = []
     rest = value
@@ -150,14 +156,26 @@ def token_id(slot: Slot, operands: Mapping[str, Sequence[int]], base: int) -> in
 
 
 def encode(layout: Layout, task: Task, a: int, b: int, length: int) -> list[int]:
-    """Token ids of one line with its true result."""
+    """Token ids of one line with its true result.
+
+    >>> from theory.tasks import make_task
+    >>> encode(make_layout("plain", 3), make_task("add"), 7, 58, 2)
+    [12, 7, 10, 5, 8, 11, 6, 5, 13]
+    """
     widths = layout.pair_widths(task, a, b, length)
     values = {kind: digits(value, width, task.base) for kind, value, width in zip("abc", (a, b, task(a, b)), widths, strict=True)}
     return [token_id(slot, values, task.base) for slot in layout.slots(widths)]
 
 
 def render(layout: Layout, task: Task, a: int, b: int, length: int) -> str:
-    """One line as people read it; digits above 9 as letters, above z in brackets."""
+    """One line as people read it; digits above 9 as letters, above z in brackets.
+
+    >>> from theory.tasks import make_task
+    >>> render(make_layout("padded", 3), make_task("add"), 7, 58, 2)
+    '^007+058=5600'
+    >>> render(make_layout("interleaved", 3), make_task("add"), 7, 58, 2)
+    '^785056000'
+    """
     symbols = {"bos": "^", "eos": ";", "eq": "=", "op": "*" if "mul" in task.name else "+"}
     def show(token: int) -> str:
         if token >= task.base:

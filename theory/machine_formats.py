@@ -28,7 +28,13 @@ KEYS = ("base", "operands", "direction", "start", "table")
 
 
 def to_json(machine: Machine) -> str:
-    """The documented JSON, one line per state."""
+    """The documented JSON, one line per state.
+
+    >>> from theory.machines import Machine
+    >>> print(to_json(Machine(2, 1, 0, [[(0, 0), (0, 1)]])), end="")
+    {"base": 2, "operands": 1, "direction": "lsd", "start": 0, "table": [
+     [[0,0],[0,1]]]}
+    """
     head = json.dumps({key: getattr(machine, key) for key in KEYS[:-1]})
     rows = ",\n ".join(json.dumps(row, separators=(",", ":")) for row in machine.table)
     return f'{head[:-1]}, "table": [\n {rows}]}}\n'

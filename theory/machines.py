@@ -260,6 +260,10 @@ def tabulate(base: int, operands: int, start: Any, step: Callable[[Any, Group], 
 
     Raises:
         TooLarge: more than 20 000 states or 1 000 000 cells.
+
+    >>> parity = tabulate(2, 1, 0, lambda state, group: ((state + group[0]) % 2, (state + group[0]) % 2))
+    >>> parity.run(0b0111, 0, width=4), parity.minimal == parity
+    (13, True)
     """
     if not _whole(base, 2, MAX_CELLS) or not _whole(operands, 1, 2):
         raise InputError(f"machine: the base {_seen(base)} must be 2 to {MAX_CELLS}, the operands {_seen(operands)} 1 or 2")
@@ -279,7 +283,14 @@ def tabulate(base: int, operands: int, start: Any, step: Callable[[Any, Group], 
 
 
 def from_transducer(transducer: Transducer, operands: int = 2) -> Machine:
-    """The table of a transducer, states in ascending order; operands = 1 for a transducer that does not look at y."""
+    """The table of a transducer, states in ascending order; operands = 1 for a transducer that does not look at y.
+
+    >>> from theory.tasks import make_task
+    >>> from theory.transducers import affine_transducer
+    >>> machine = from_transducer(affine_transducer(make_task("add")))
+    >>> len(machine.minimal.table), machine.run(987, 654, width=4)
+    (2, 1641)
+    """
     if operands == 2:
         return tabulate(transducer.base, 2, transducer.start, lambda s, group: transducer.step(s, *group), transducer.direction)
     machine = tabulate(transducer.base, 1, transducer.start, lambda s, group: transducer.step(s, group[0], 0), transducer.direction)

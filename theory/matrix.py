@@ -60,7 +60,13 @@ class Cell:
 
 
 def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str], training: Training) -> Iterator[Cell]:
-    """Every task with every encoding family in every layout; `default` is the family's own layout."""
+    """Every task with every encoding family in every layout; `default` is the family's own layout.
+
+    >>> from theory.domains import make_training
+    >>> from theory.tasks import make_task
+    >>> [cell.upward for cell in cells([make_task("add")], ["absolute", "relative"], ["default"], make_training("either", "4"))]
+    ['truncation', 'fails']
+    """
     lengths = (training.longest, training.longest + 1)
     for task in watched(tasks, "tasks"):
         for family in families:
@@ -78,6 +84,12 @@ def advise(task: Task, training: Training) -> list[Cell]:
     """All encodings and layouts for one task, the most promising first; the window is the smallest that holds the task's I/O memory.
 
     Sorted by outcome, then by how well founded it is (a failure: how ill), then by the accuracy one digit beyond training.
+
+    >>> from theory.domains import make_training
+    >>> from theory.tasks import make_task
+    >>> best = advise(make_task("add"), make_training("either", "4"))[0]
+    >>> best.encoding, best.layout, best.upward
+    ('window 8', 'interleaved', 'exact')
     """
     lengths = (training.longest, training.longest + 1)
     layouts = [make_layout(name, max(lengths)) for name in LAYOUTS] + [make_layout("interleaved", max(lengths), "msd")]

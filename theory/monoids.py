@@ -178,6 +178,10 @@ def aperiodicity(machine: Machine, limit: int = MAX_ELEMENTS) -> Verdict:
     """Whether the transition monoid holds no group but trivial ones (the function is counter-free).
 
     False comes with a shortest word that permutes some states in a cycle, its index and its period (also in `digits`).
+
+    >>> from theory.residues import digit_sum_machine
+    >>> aperiodicity(digit_sum_machine(10, 3)).certificate
+    '1 permutes the states 0 -> 1 -> 2 in a cycle: index 0, period 3'
     """
     machine = machine.minimal
     if Monotone(machine).check():
@@ -248,6 +252,10 @@ def group_part(machine: Machine, limit: int = MAX_ELEMENTS) -> GroupPart:
 
     Raises:
         TooLarge: more than `limit` elements.
+
+    >>> from theory.residues import residue_machine
+    >>> group_part(residue_machine(10, 11, "msd")).order  # 11 residues, and 10^k is 1 or -1
+    22
     """
     monoid = transition_monoid(machine, limit)
     group = max(monoid.groups, key=len)

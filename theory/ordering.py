@@ -42,7 +42,12 @@ def less_points(r: Range, s: Range) -> int:
 
 
 def order_agreements(expression: Expression, base: int, base_power: int, a: Range, b: Range) -> int | None:
-    """Number of pairs in a x b where the truncated function agrees; None for other expressions."""
+    """Number of pairs in a x b where the truncated function agrees; None for other expressions.
+
+    >>> from theory.expressions import parse
+    >>> order_agreements(parse("max(a, b)"), 10, 10, (0, 100), (0, 100))  # of 10000 pairs: those below 10
+    100
+    """
     blocks = list(product(pieces(a, base_power), pieces(b, base_power)))
     match expression:
         case Call("abs", (Binary("-", Var(one), Var(two)),)) if one != two:

@@ -35,7 +35,14 @@ _PLAIN: dict[Expression, str] = {parse("a + b"): "addition", parse("a * b"): "mu
 
 
 def paper_statement(task: Task, encoding: Encoding, training: Training) -> PaperStatement:
-    """P2's statements 6-10 (paraphrased), for addition, multiplication and both modulo p."""
+    """P2's statements 6-10 (paraphrased), for addition, multiplication and both modulo p.
+
+    >>> from theory.domains import make_training
+    >>> from theory.encodings import make_encoding
+    >>> from theory.tasks import make_task
+    >>> paper_statement(make_task("mul"), make_encoding("absolute"), make_training("either", "4")).outcome.upward
+    'truncation'
+    """
     name = _PLAIN.get(task.inner)
     if task.machine is not None:
         from theory.machine_tasks import computes_sum

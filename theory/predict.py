@@ -82,6 +82,13 @@ class Prediction:
 def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, lengths: tuple[int, ...], domain: str) -> Prediction:
     """Apply the decision order and count.
 
+    Args:
+        lengths: test lengths in digits, ascending; trained lengths are `training.lengths`.
+        domain: law of the test operands: either, both or sampler (see theory.domains).
+
+    Returns:
+        What happens per region and one accuracy per length, a share from 0 to 1; P2 = arXiv 2407.17963 is quoted beside it, never used.
+
     Raises:
         InputError: the layout's width is below the longest operand, the result may be negative, or too much is asked.
     """

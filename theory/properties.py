@@ -37,6 +37,10 @@ def translation_invariance(task: Task) -> Property:
 
     The machine reads one digit pair and writes one result digit per step, with a delay of d steps; it sees the number between unlimited
     zeros, so it is not told where the number ends. Either direction makes the property true; see translation_by_direction.
+
+    >>> from theory.tasks import make_task
+    >>> [translation_invariance(make_task(expr=text)).value for text in ("a + b", "a*b", "a // 3", "a - b")]
+    [True, False, True, None]
     """
     lsd, msd = translation_by_direction(task).values()
     first, last = f"least significant first: {lsd.certificate}", f"most significant first: {msd.certificate}"
@@ -142,7 +146,12 @@ def _sections(expression: Expression, terms: dict[tuple[int, int], int], base: i
 
 
 def base_compatibility(task: Task) -> Property:
-    """Whether p divides a power of the base, and the least power; None for a task without an outermost mod p."""
+    """Whether p divides a power of the base, and the least power; None for a task without an outermost mod p.
+
+    >>> from theory.tasks import make_task
+    >>> base_compatibility(make_task("mod-add", modulus=100)).certificate
+    '100 divides 10^2'
+    """
     p, base = task.modulus, task.base
     if p is None:
         return Property(None, f"{task.text} has no outermost modulus")
@@ -161,6 +170,10 @@ def low_support(task: Task) -> Property:
 
     It does iff B^m is a period in both operands. A function that is periodic in a at all has a minimal period that divides D_a, and a
     divisor of D that divides some power of B divides B^(bit length of D): one witness against that power rules out every m.
+
+    >>> from theory.tasks import make_task
+    >>> low_support(make_task(expr="(3*a + 3*b) % 30")).digits  # though 30 divides no power of 10
+    1
     """
     if task.machine is not None:
         from theory.machine_tasks import machine_low_support
@@ -217,7 +230,12 @@ def value_at(expression: Expression, a: int, b: int) -> str:
 
 
 def identifiability(task: Task, longest: int) -> Property:
-    """Whether some pair of operands of up to `longest` digits reaches the modulus; if none does, mod p cannot be learned from the data."""
+    """Whether some pair of operands of up to `longest` digits reaches the modulus; if none does, mod p cannot be learned from the data.
+
+    >>> from theory.tasks import make_task
+    >>> identifiability(make_task("mod-add", modulus=199), longest=2).certificate
+    'no pair of up to 2 digits exceeds 198 < 199: the modulus never acts'
+    """
     terms = polynomial(task.inner)
     if task.modulus is None or terms is None or min(terms.values(), default=0) < 0:
         return Property(None, "decided only for a polynomial with coefficients >= 0 under an outermost modulus")

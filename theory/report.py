@@ -146,7 +146,11 @@ def _row(row: LengthAccuracy, outcome: str | None) -> tuple[str, ...]:
 
 
 def percent(share: Fraction) -> str:
-    """A share in percent; an accuracy that is not 0 (or 1) never reads as if it were."""
+    """A share in percent; an accuracy that is not 0 (or 1) never reads as if it were.
+
+    >>> percent(Fraction(1, 55000)), percent(1 - Fraction(1, 10**9))
+    ('0.00182 %', '100 % - 1e-07 %')
+    """
     if share in (0, 1):
         return f"{100 * share.numerator} %"
     value = float(100 * share)
@@ -175,7 +179,11 @@ def _layout(found: Prediction) -> str:
 
 
 def ranges(lengths: Iterable[int]) -> str:
-    """(1, 2, 3, 5) as 1-3,5."""
+    """(1, 2, 3, 5) as 1-3,5.
+
+    >>> ranges((1, 2, 3, 5))
+    '1-3,5'
+    """
     runs: list[list[int]] = []
     for length in lengths:
         if runs and runs[-1][-1] == length - 1:

@@ -30,6 +30,9 @@ def residue_machine(
 
     Raises:
         InputError: p < 1, gamma with `msd`, beta with one operand, or too many states (`TooLarge`).
+
+    >>> residue_machine(10, 7, "msd").walk((30, 43))[0]  # digits 3,0 and 4,3: the operands 34 and 3, and 37 = 2 mod 7
+    2
     """
     alpha, beta, gamma = coefficients
     if p < 1 or direction not in ("lsd", "msd"):
@@ -98,6 +101,9 @@ def multiplicative_order(base: int, p: int) -> Verdict:
     """The period of B^k mod p (in `digits`): the order of B mod q, q the part of p prime to B. True iff q = p: purely periodic.
 
     Beyond p = 10^18 the value is None: p is not factored.
+
+    >>> multiplicative_order(10, 101).certificate
+    '10^4 = 1 mod 101, and 10^(4/r) is not for r = 2'
     """
     if p < 1 or base < 2:
         raise InputError(f"base {base}, modulus {p}: the base must be at least 2, the modulus at least 1")
@@ -152,6 +158,9 @@ def residue_aperiodicity(base: int, p: int, slopes: tuple[int, int] = (1, 1)) ->
     """Whether following alpha*a + beta*b mod p is aperiodic, by the theorem of this module, for p up to 10^18 and without a machine.
 
     True: `digits` is the least m so that p / gcd(alpha, beta, p) divides B^m. False: the order of B mod q, the period of the weights.
+
+    >>> residue_aperiodicity(10, 30).value, residue_aperiodicity(10, 30, slopes=(3, 3)).value
+    (False, True)
     """
     if p < 1 or base < 2:
         raise InputError(f"base {base}, modulus {p}: the base must be at least 2, the modulus at least 1")

@@ -74,6 +74,10 @@ def sections(task: Task, depth: int) -> Sections:
 
     Raises:
         InputError: depth < 0, or more than 1 million values to compare.
+
+    >>> from theory.tasks import make_task
+    >>> sections(make_task("mul"), depth=1).count, sections(make_task("add"), depth=1).count
+    (100, 2)
     """
     if depth < 0:
         raise InputError(f"depth {depth}: the number of low digits must be at least 0")

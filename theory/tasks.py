@@ -99,7 +99,11 @@ class Task:
 
 
 def digit_count(value: int, base: int) -> int:
-    """Number of digits of value >= 0; 0 has one."""
+    """Number of digits of value >= 0; 0 has one.
+
+    >>> digit_count(99, 10), digit_count(0, 10), digit_count(8, 2)
+    (2, 1, 4)
+    """
     count = 1
     while value >= base:
         value //= base
@@ -112,6 +116,11 @@ def make_task(name: str | None = None, expr: str | None = None, base: int = 10, 
 
     Raises:
         InputError: unknown name, base < 2, modulus missing, superfluous or < 2, bad expression.
+
+    >>> make_task("mod-add", modulus=150)(99, 102)
+    51
+    >>> make_task(expr="3*a + b", base=2).result_width(4)  # digits of 60
+    6
     """
     if base < 2:
         raise InputError(f"base {base}: the base must be at least 2")

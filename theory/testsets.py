@@ -77,6 +77,10 @@ def nonzero_point(expression: Expression) -> tuple[int, int] | None:
 
     Raises:
         Undecided: no such point among the samples, and the exact test is too large.
+
+    >>> from theory.expressions import parse
+    >>> nonzero_point(parse("a//2//3 - a//6")), nonzero_point(parse("a//2//2"))
+    (None, (4, 0))
     """
     for a, b in _samples():
         if evaluate(expression, a, b):
@@ -102,6 +106,10 @@ def shift_witness(expression: Expression, shift: int) -> tuple[str, int, int] | 
 
     Raises:
         Undecided: see nonzero_point.
+
+    >>> from theory.expressions import parse
+    >>> shift_witness(parse("a % 6"), 6), shift_witness(parse("a % 6"), 3)
+    (None, ('a', 0, 0))
     """
     for name, degree, step in zip("ab", degrees(expression), period(expression), strict=True):
         moved = Binary("+", Var(name), Const(shift if degree else shift % step))

@@ -107,6 +107,11 @@ def affine_transducer(task: Task) -> Transducer | None:
 
     None where the task is not of this form with alpha, beta, gamma >= 0, or where the machine is too large to build
     (more than 20 000 carries, or more than 4 million steps to visit).
+
+    >>> from theory.tasks import make_task
+    >>> machine = affine_transducer(make_task("dozen"))
+    >>> machine.run(987, 0, width=5), sorted(machine.reachable), machine.memory
+    (11844, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], 2)
     """
     coefficients = affine(task.expression)
     if coefficients is None or min(coefficients) < 0:
@@ -130,6 +135,10 @@ def window_needed(task: Task, direction: str) -> int | None:
     group iff B divides h, and differ by h / B after it. So q whole groups in sight leave c_i open iff B^q <= h for the largest h before
     them, which is the largest carry itself; with c and b of one group more but not its a, it is (alpha*B + beta - 1) // B. The remainders
     of a // q, read from the other end, follow the same law with alpha = q (b // q: beta = q).
+
+    >>> from theory.tasks import make_task
+    >>> [window_needed(make_task(expr=text), "lsd") for text in ("a + b", "12*a", "a*b")]
+    [4, 7, None]
     """
     match task.expression:
         case Binary("//", Var(name), Const(q)) if direction == "msd":
@@ -149,7 +158,12 @@ def window_needed(task: Task, direction: str) -> int | None:
 
 
 def quotient_transducer(task: Task) -> Transducer | None:
-    """The remainder machine of a//q or b//q, most significant digit first; None for other tasks and where it is too large to build."""
+    """The remainder machine of a//q or b//q, most significant digit first; None for other tasks and where it is too large to build.
+
+    >>> from theory.tasks import make_task
+    >>> quotient_transducer(make_task(expr="a // 7")).run(100, 0, width=3)
+    14
+    """
     match task.expression:
         case Binary("//", Var(name), Const(q)) if q <= MAX_STATES and q * task.base * task.base <= MAX_STEPS:
             base = task.base

@@ -281,6 +281,12 @@ def invariance(machine: Machine) -> Verdict:
     """Translation invariance: a finite machine with finite delay, read from either end, that can always come back to its start.
 
     A machine from the other end always can: its state is a window of d groups, and zeros restore the first one.
+
+    >>> from theory.machines import from_transducer
+    >>> from theory.tasks import make_task
+    >>> from theory.transducers import affine_transducer
+    >>> invariance(from_transducer(affine_transducer(make_task(expr="a + b + 5")))).certificate.split(";")[0]
+    'after 0,0 no input leads back to the start'
     """
     own, other = recurrence(machine), other_direction(machine)
     if own.value:
@@ -294,7 +300,15 @@ def invariance(machine: Machine) -> Verdict:
 
 
 def io_memory(machine: Machine) -> Verdict:
-    """The least mu such that the last mu (input, output) groups fix the state of the minimal machine; False where no number does."""
+    """The least mu such that the last mu (input, output) groups fix the state of the minimal machine; False where no number does.
+
+    >>> from theory.machines import from_transducer
+    >>> from theory.tasks import make_task
+    >>> from theory.transducers import affine_transducer
+    >>> found = io_memory(from_transducer(affine_transducer(make_task("dozen"))))
+    >>> found.digits, found.proof.check()
+    (2, True)
+    """
     machine = machine.minimal
     try:
         found = time_apart(machine, same_digits=True)

@@ -189,6 +189,10 @@ def smallest_window(machine: Transducer) -> int | None:
 
     Raises:
         TooLarge: more than MAX_SITUATIONS situations to follow.
+
+    >>> from theory.tasks import make_task
+    >>> smallest_window(affine_transducer(make_task("add")))  # tokens: a_i, c_{i-1}, b_{i-1}, a_{i-1}
+    4
     """
     source = all_inputs(machine)
     readers = {phase: _ambiguous(source, phase) for phase in (X, Y, C)}
@@ -299,7 +303,13 @@ def _follow(source: Source, state: State, tokens: tuple[int, ...], given: int) -
 
 
 def training_length(task: Task, machine: Transducer, visible: int, domain: str = "either") -> int:
-    """The least n such that operands of 1 to n digits reach every context that any input reaches."""
+    """The least n such that operands of 1 to n digits reach every context that any input reaches.
+
+    >>> from theory.tasks import make_task
+    >>> task = make_task("add")
+    >>> training_length(task, affine_transducer(task), visible=5)
+    4
+    """
     goal, n = Contexts(all_inputs(machine), visible).count(), 1
     while Contexts(inputs_of_length(machine, task, range(1, n + 1), domain), visible).count() < goal:
         n += 1
