@@ -8,6 +8,7 @@ of an operand are independent (theory.domains), and so are its high and low part
     max, min, |a - b|                bimachine: the order of the digits above, and for |a - b| of those below
     (alpha*a + beta*b + gamma) mod p law of f^ and, apart from it, of f - f^ = M*(alpha*A + beta*C) mod p, p up to 2000
     digitsum(a), digitsum(a) mod p   law of the sums of x and, apart from it, of A
+    every operand below a mod, no // law of (a, x) mod L for each operand, L = lcm of the mods up to 250; products mod p are of this kind
     one-digit results                the accuracy of the whole
     + - * only, digit i < n          1: f = f^ mod B^n
     + - * only, digit n              the accuracy of f mod B^(n+1), as the digits below agree
@@ -27,10 +28,10 @@ from itertools import product
 from math import isqrt, prod
 from typing import TYPE_CHECKING, Any
 
-from theory.accuracy import MAX_PAIRS, Same, box_agreements, cell_agreements
+from theory.accuracy import MAX_PAIRS, Same, box_agreements, cell_agreements, operand_period
 from theory.counting import Range, folded, pieces, size
 from theory.domains import Box, boxes
-from theory.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
+from theory.expressions import Binary, Call, Const, Expression, Var, affine, evaluate, nodes, polynomial
 from theory.machines import TooLarge
 from theory.ordering import MAX_DIGIT_SUM, DigitSums
 from theory.properties import short
@@ -38,13 +39,15 @@ from theory.tasks import Task, digit_count
 from theory.transducers import affine_transducer, quotient_transducer
 
 if TYPE_CHECKING:
-    from numpy import int64
+    from numpy import float64, int64
     from numpy.typing import NDArray
 
     Vector = NDArray[int64]
+    Matrix = NDArray[float64]
 
 MAX_STEPS = 2_000_000  # steps of a bimachine beside its twin
 MAX_SUMS = 4_000_000  # pairs of digit sums
+MAX_LCM = 250  # of mods; the work grows with its cube
 
 Kind = tuple[Sequence[int], Sequence[int], bool]  # what x_i and y_i can be, and whether truncation cuts place i
 Pair = tuple[Any, Any]  # a state of the machine and one of its twin
@@ -73,7 +76,9 @@ def uncounted_digits(task: Task) -> str:
         return f"laws of residues are computed mod p up to {isqrt(MAX_PAIRS)}, and here p = {short(task.modulus)}"
     if polynomial(task.expression) is not None and affine(task.expression) is None:
         return f"no exact law of the higher digits of products is known, and pairs of operands are enumerated up to {MAX_PAIRS}"
-    return f"no law of the digits is known here, and pairs of operands (of residues) are enumerated up to {MAX_PAIRS}"
+    if (period := operand_period(task.expression)) is not None:
+        return f"laws of residues are computed mod L = lcm of the mods up to {MAX_LCM}, and here L = {short(period)}"
+    return f"no law of the digits is known here, and pairs of operands are enumerated up to {MAX_PAIRS}"
 
 
 def _box_shares(task: Task, trained: int, box: Box, width: int) -> Sequence[Fraction | None]:
@@ -102,6 +107,8 @@ def _counts(task: Task, trained: int, a: Range, b: Range, width: int) -> Sequenc
             own, other = (a, b) if name == "a" else (b, a)
             found = _digit_sums(task.modulus, base, trained, own, width)
             return [None if found is None else found[i] * size(other) for i in range(width)]
+    if (period := operand_period(expression)) is not None and period <= MAX_LCM:
+        return [_by_residues(expression, period, base, trained, a, b, i) for i in range(width)]
     ring = polynomial(expression) is not None
     counts: list[int | None] = []
     for i in range(width):
@@ -279,6 +286,39 @@ def _multiple_law(slope: int, r: Range, p: int) -> list[tuple[int, Vector]]:
     for count, part in folded(r, p):
         found.append((count, np.bincount(slope % p * (np.arange(*part) % p) % p, minlength=p)))
     return found
+
+
+def _by_residues(expression: Expression, period: int, base: int, trained: int, a: Range, b: Range, i: int) -> int:
+    """With V[u, x] pairs of residues (a, x) and W[v, y] of (b, y): for each digit d the sum of (V T W^t)[u, v] over T[u, v] = 1.
+
+    T says where f has the digit d. Sums are at most L^4, whole numbers that floating point holds exactly.
+    """
+    import numpy as np
+
+    v = np.arange(period)
+    values = np.broadcast_to(evaluate(expression, v[:, None], v), (period, period)) // base**i % base
+    (weights_a, law_a), (weights_b, law_b) = _cut_law(a, base**trained, period), _cut_law(b, base**trained, period)
+    counts = np.zeros((len(weights_a), len(weights_b)))
+    for d in np.unique(values):
+        where = (values == d).astype(np.float64)
+        joint = law_a.reshape(-1, period) @ where @ law_b.reshape(-1, period).T
+        counts += np.einsum("kulv,uv->kl", joint.reshape(len(weights_a), period, len(weights_b), period), where)
+    return sum(i * j * int(count) for i, row in zip(weights_a, counts, strict=True) for j, count in zip(weights_b, row, strict=True))
+
+
+def _cut_law(r: Range, base_power: int, period: int) -> tuple[list[int], Matrix]:
+    """The numbers of a in r with each (a mod L, x mod L): the sum of weights times matrices (k x L x L) of small numbers."""
+    import numpy as np
+
+    weights, laws = [], []
+    for high, low in pieces(r, base_power):
+        for (i, A), (j, x) in product(folded(high, period), folded(low, period)):
+            rest = np.arange(*x) % period
+            law = np.zeros((period, period))
+            np.add.at(law, ((np.arange(*A)[:, None] * (base_power % period) + rest) % period, rest), 1)
+            weights.append(i * j)
+            laws.append(law)
+    return weights, np.array(laws)
 
 
 def _digit_sums(p: int | None, base: int, trained: int, r: Range, width: int) -> list[int] | None:
