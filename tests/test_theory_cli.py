@@ -167,7 +167,7 @@ def test_table_and_advise(form: str, first: str) -> None:
 
 def test_advise_puts_what_works_first() -> None:
     first = json.loads(called("theory", "advise", "--expr", "3*a + b", "--json").out)[0]
-    assert (first["encoding"], first["layout"], first["upward"]) == ("window 8", "interleaved", "exact")
+    assert (first["encoding"], first["layout"], first["upward"]) == ("window 4", "interleaved", "exact")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ print(write(advise(make_task("add"), make_training("either", "4")), "text"))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "window 8" in done.stdout
+    assert "window 4" in done.stdout
 
 
 HUGE = "1" + "0" * 30

@@ -89,7 +89,7 @@ def advise(task: Task, training: Training) -> list[Cell]:
     >>> from theory.tasks import make_task
     >>> best = advise(make_task("add"), make_training("either", "4"))[0]
     >>> best.encoding, best.layout, best.upward
-    ('window 8', 'interleaved', 'exact')
+    ('window 4', 'interleaved', 'exact')
     """
     lengths = (training.longest, training.longest + 1)
     layouts = [make_layout(name, max(lengths)) for name in LAYOUTS] + [make_layout("interleaved", max(lengths), "msd")]
