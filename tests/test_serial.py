@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from theory.expressions import Binary, Const, Var, bounds, evaluate, parse
 from theory.germs import FarAbove, FarBelow, NoGerm, Unscaled, far_above, far_below, germ
+from theory.machines import Machine
 from theory.properties import translation_invariance
 from theory.refutations import Growing, Lookahead, NeverPeriodic, count_rests
 from theory.rests import All, ByRests, CarryLaw, Rest, carry_law
@@ -269,6 +270,9 @@ def test_proofs_of_something_else_do_not_check():
     assert not replace(proof, machine=replace(proof.machine, direction="msd")).check()
     assert not replace(proof, rests=proof.rests[::-1]).check()
     assert not replace(proof, rests=(Rest(0, ()),) * 2).check()
+    blind = Machine(10, 1, 0, ([(0, x) for x in range(10)],))  # copies a, whose rest a + b hides that b is never read
+    assert not ByRests(add, blind, 0, (Rest(0, (((0, 1), 1), ((1, 0), 1))),)).check()
+    assert ByRests(task("a"), blind, 0, (Rest(0, (((1, 0), 1),)),)).check()
     look = leaf(serial(four, "lsd").verdict, Lookahead)
     assert look.check()
     assert not replace(look, delay=1).check()
@@ -296,6 +300,8 @@ def test_refutations_of_something_else_do_not_check():
     assert not replace(larger, task=task("a + b")).check()
     assert not replace(larger, machine=changed(larger.machine, 1, 34, (0, 3))).check()
     assert not replace(larger, machine=changed(larger.machine, 0, 34, (1, 4))).check()
+    assert not replace(larger, machine=replace(larger.machine, start=0)).check()
+    assert not replace(larger, machine=third.machine).check()
     assert not Bounded(task("a + b"), 18, (1, 1)).check()
     assert not Bounded(task("(a + b) % 7"), 5, (1, 1)).check()
     assert not Bounded(task("(a + b) % 7"), 6, (0, 0)).check()

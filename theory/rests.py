@@ -97,7 +97,8 @@ class ByRests:
     def check(self) -> bool:
         """Every cell's identity, and that the start's rest is the task, on finite test sets."""
         machine = self.machine
-        if machine.direction != "lsd" or len(self.rests) != len(machine.table) or machine.base != self.task.base:
+        fits = (machine.direction, machine.base, len(machine.table)) == ("lsd", self.task.base, len(self.rests))
+        if not fits or machine.operands < operands(self.task.expression):
             return False
         cells = [(s, machine.group(number), *cell) for s, row in enumerate(machine.table) for number, cell in enumerate(row)]
         return self._starts() and all(self._step(self.rests[s], group, self.rests[t], digit) for s, group, t, digit in cells)

@@ -118,6 +118,8 @@ class Compared:
         from theory.smt import AlwaysZero
 
         base, machine = self.task.base, self.machine
+        if (machine.direction, machine.base, machine.operands, machine.start, len(machine.table)) != ("msd", base, 2, 1, 3):
+            return False
         for state, row in enumerate(machine.table):
             gaps = []
             for number, (following, digit) in enumerate(row):
@@ -127,7 +129,7 @@ class Compared:
                 gaps.append(_gap(self.task, x, y, digit))
             if not AlwaysZero(tuple(gaps), ORDERS[state]).check():
                 return False
-        return machine.direction == "msd" and machine.start == 1 and len(machine.table) == 3 and machine.base == base
+        return True
 
 
 ORDERS = (Call("<", (Var("a"), Var("b"))), Call("==", (Var("a"), Var("b"))), Call("<", (Var("b"), Var("a"))))
