@@ -55,6 +55,15 @@ BAD = [
     ("table --pe absolute,sideways", "sideways"),
     ("advise --format xml", "xml"),
     ("explain --format html", "html"),
+    ("predict --machine missing.json", "cannot read missing.json"),
+    ("predict --machine .", "cannot read ."),
+    ("advise --machine missing.json --task add", "--machine gives the whole task"),
+    ("explain --machine missing.json --modulus 7", "--machine gives the whole task"),
+    ("accuracy --machine missing.json --expr a", "--machine gives the whole task"),
+    ("table --tasks missing.json", "cannot read missing.json"),
+    ("table --tasks add --modulus 7", "--modulus 7"),
+    ("table --modulus 7", "--modulus"),
+    ("table --tasks mod-add", "--modulus"),
     ("nonsense", "nonsense"),
     ("predict --base", "--base"),
     ("predict extra", "extra"),
@@ -115,7 +124,7 @@ def test_table_and_advise(form: str, first: str) -> None:
 
 def test_advise_puts_what_works_first() -> None:
     first = json.loads(called("theory", "advise", "--expr", "3*a + b", "--json").out)[0]
-    assert (first["encoding"], first["layout"], first["upward"]) == ("window 8", "interleaved", "exact")
+    assert (first["encoding"], first["layout"], first["upward"]) == ("window 4", "interleaved", "exact")
 
 
 @pytest.mark.parametrize(
@@ -160,4 +169,4 @@ print(write(advise(make_task("add"), make_training("either", "4")), "text"))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "window 8" in done.stdout
+    assert "window 4" in done.stdout
