@@ -91,6 +91,16 @@ CASES = [
     ("(3*a + b) % 24", "absolute", {"base": 12}, "exact", "conditional", "low digits suffice"),
     ("(3*a + b) % 24", "window", {"window": 9, "base": 10}, "fails", "proven", "not causal"),
     ("max(a, b)", "absolute", {}, "truncation", "conditional", "zeros only"),
+    ("a + b", "randomised", {}, "undetermined", "hypothesis", "order alone"),
+    ("a + b", "randomised-rope", {"layout": "interleaved"}, "undetermined", "hypothesis", "order alone"),
+    ("(a + b) % 100", "randomised", {}, "undetermined", "hypothesis", "order alone"),  # a rule exists, but its digits are not named
+    ("a * b", "randomised", {}, "fails", "hypothesis", "order without a rule"),
+    ("(a + b) % 101", "random-subset", {"layout": "plain"}, "fails", "hypothesis", "order without a rule"),
+    ("a * b % 1", "randomised", {}, "exact", "conditional", "low digits suffice"),  # of no digits
+    ("a // 7", "randomised", {"layout": "interleaved"}, "fails", "proven", "not causal"),
+    ("b + a", "t5", {"layout": "interleaved", "direction": "msd", "train": "1", "base": 2}, "decays", "hypothesis", "not causal, guessed"),
+    ("a + b", "abacus", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),  # a, b, c of a place share one code
+    ("2*a + 3*b", "abacus", {}, "decays", "hypothesis", "shift lifts"),  # separators tell the operands apart
 ]  # fmt: skip
 
 

@@ -100,9 +100,9 @@ class Lift:
 def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterable[int]) -> Lift:
     """Whether the digit shift i -> i+1 lifts to the encoding's symmetry, checked over the given lengths.
 
-    It does iff every role has one code, and no two roles look alike: the same code, none of them the query's own token, and no separator
-    between them. Fixed widths make the check complete; for unpadded layouts two lengths suffice to refute it. That no digit without a
-    role looks like one with a role need not be checked: in every family such a digit shares its code with a role only if two roles do.
+    It does iff every role has one code, and no other digit looks like the role's: the same code, neither of them the query's own token,
+    and no separator between them. Fixed widths make the check complete; for unpadded layouts two lengths suffice to refute it. Looks are
+    compared at the first and the last result digit: in every family digits that look alike at any query do so at one of these.
 
     >>> from theory.encodings import make_encoding
     >>> from theory.layouts import make_layout
@@ -113,29 +113,37 @@ def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterabl
     True
     """
     found: dict[tuple[str, int], tuple[Code, int, int]] = {}
-    looks: dict[tuple[Code, bool, str], list[tuple[str, int]]] = {}
     ahead = -1 if layout.result_direction == "lsd" else 1
     for length in _different(layout, lengths):
         places = positions(layout, task, length)
         for i in range(places.results):
             for kind, step in ROLES:
-                slot = Slot(kind, i + ahead * step)
-                if (code := places.code(encoding.family, i, slot)) is None:
+                if (code := places.code(encoding.family, i, Slot(kind, i + ahead * step))) is None:
                     continue
-                if (kind, step) not in found:
-                    look = code, places.place[slot] == places.place[Slot("c", i)] - 1, kind if layout.separated else ""
-                    looks.setdefault(look, []).append((kind, step))
                 first, at, when = found.setdefault((kind, step), (code, i, length))
                 if code != first:
                     where = f"c_{i}" + (f" at length {length}" if length != when else "")
                     return Lift(False, f"{_role(kind, ahead * step)} has code {_show(first)} for c_{at} but {_show(code)} for {where}")
-    alike = max(looks.values(), key=len, default=[])
-    if len(alike) > 1:
-        roles = " and ".join(_role(kind, ahead * step) for kind, step in alike)
-        return Lift(False, f"{roles} have one code, so they cannot be told apart")
+        for i in {0, places.results - 1}:
+            roles = [Slot(kind, i + ahead * step) for kind, step in ROLES]
+            if (alike := _alike(places, encoding.family, layout.separated, i, roles)) is not None:
+                return Lift(False, f"{alike} have one code for c_{i}, so they cannot be told apart")
     if ("c", 1) not in found and any(positions(layout, task, length).results > 1 for length in lengths):
         return Lift(False, f"{_role('c', ahead)} is not yet written when c_i is asked for, so the state cannot be read off")
     return Lift(True, ", ".join(f"{_role(kind, ahead * step)} at {_show(code)}" for (kind, step), (code, _, _) in found.items()))
+
+
+def _alike(places: Positions, family: str, separated: bool, i: int, roles: list[Slot]) -> str | None:
+    """A role's digit, and another digit that looks the same to the query of c_i."""
+    seen: dict[tuple[Code, bool, str], Slot] = {}
+    own = places.place[Slot("c", i)] - 1
+    for slot in sorted((slot for slot in places.place if slot.kind in "abc"), key=lambda slot: slot not in roles):
+        if (code := places.code(family, i, slot)) is None:
+            continue
+        first = seen.setdefault((code, places.place[slot] == own, slot.kind if separated else ""), slot)
+        if first != slot and first in roles:
+            return f"{first.kind}_{first.place} and {slot.kind}_{slot.place}"
+    return None
 
 
 def _role(kind: str, step: int) -> str:

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from math import prod
 
@@ -57,11 +57,12 @@ class Lookahead:
             TooLarge: more than 100 000 cells of states and digit pairs, or more than 20 000 moves of states.
         """
         self.task, self.machine, self.ahead = task, machine, ahead
+        if task.base**2 > MAX_CELLS or len(machine.reachable) * task.base**2 > MAX_CELLS:
+            raise TooLarge(f"more than {MAX_CELLS} cells of states and digit pairs in base {task.base}")
         self.states = sorted(machine.reachable)
-        if len(self.states) * task.base**2 > MAX_CELLS:
-            raise TooLarge(f"{len(self.states)} states in base {task.base}: more than {MAX_CELLS} cells")
         self.number = {state: i for i, state in enumerate(self.states)}
         self.groups: dict[Digits, Counter[Group]] = {}
+        self.moves: dict[tuple[Information, Digits], Counter[Information]] = {}
         self.values: dict[tuple[Information, Runs], int] = {}
         self._check_size()
 
@@ -133,11 +134,16 @@ class Lookahead:
             return [(kept, (), 1)]
         digits, groups = runs[-1]
         rest = (*runs[:-1], (digits, groups - 1)) if groups > 1 else runs[:-1]
-        marks = dict(information)
-        found: Counter[Information] = Counter()
-        for (moves, written), number in self._classes(digits).items():
-            found[_canonical([(s, (written[s], *marks[t])) for s, t in enumerate(moves) if t in marks])] += number
-        return [(after, rest, number) for after, number in found.items()]
+        return [(after, rest, number) for after, number in self._moves(information, digits).items()]
+
+    def _moves(self, information: Information, digits: Digits) -> Counter[Information]:
+        """What is known after one more group with such digits, and how many groups lead there."""
+        if (found := self.moves.get((information, digits))) is None:
+            found = self.moves[information, digits] = Counter()
+            marks = dict(information)
+            for (following, written), number in self._classes(digits).items():
+                found[_canonical([(s, (written[s], *marks[t])) for s, t in enumerate(following) if t in marks])] += number
+        return found
 
     def _classes(self, digits: Digits) -> Counter[Group]:
         """Groups with such digits, counted by what they do to the states and which states they let write the same."""
@@ -151,12 +157,13 @@ class Lookahead:
         return self.groups[digits]
 
 
-def _parts(information: Information) -> list[Information]:
+@lru_cache(100_000)
+def _parts(information: Information) -> tuple[Information, ...]:
     """What remains possible after each answer to the last mark."""
     parts: dict[int, list[tuple[int, Marks]]] = {}
     for state, marks in information:
         parts.setdefault(marks[-1], []).append((state, marks[:-1]))
-    return [_canonical(part) for part in parts.values()]
+    return tuple(_canonical(part) for part in parts.values())
 
 
 def _canonical(rows: list[tuple[int, Marks]]) -> Information:
@@ -172,13 +179,15 @@ def _marks(values: Iterable[int]) -> Marks:
 
 @cache
 def lookahead(task: Task, direction: str, ahead: int) -> Lookahead | None:
-    """The best accuracies of results that are begun at the end `direction`; None where no machine that reads from the other end is known.
+    """The best accuracies of results that are begun at the end `direction`; None where they are not counted.
 
-    Raises:
-        TooLarge: see `Lookahead`.
+    That is where no machine that reads from the other end is known, or where it is too large.
     """
     machine = local_machine(task, "msd" if direction == "lsd" else "lsd")
-    return None if machine is None else Lookahead(task, machine, ahead)
+    try:
+        return None if machine is None else Lookahead(task, machine, ahead)
+    except TooLarge:
+        return None
 
 
 def looks_ahead(task: Task, layout: Layout) -> tuple[int, ...]:
@@ -191,8 +200,5 @@ def looks_ahead(task: Task, layout: Layout) -> tuple[int, ...]:
 
 def best_accuracy(task: Task, layout: Layout, ahead: int, domain: str, length: int) -> Fraction | None:
     """The accuracy of the best predictor with so much lookahead in this layout; None where it is not counted."""
-    try:
-        found = lookahead(task, layout.result_direction, ahead)
-        return None if found is None else found.accuracy(domain, length)
-    except TooLarge:
-        return None
+    found = lookahead(task, layout.result_direction, ahead)
+    return None if found is None else found.accuracy(domain, length)

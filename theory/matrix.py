@@ -37,6 +37,7 @@ class Cell:
     task: str
     encoding: str
     layout: str
+    in_distribution: str
     upward: str
     paper: str | None
     learned_function: str | None
@@ -53,7 +54,8 @@ class Cell:
         window = "" if found.encoding.window is None else f" {found.encoding.window}"
         exact = next((row.exact for row in found.accuracy if row.region == "upward"), None)
         return cls(
-            found.task.text, found.encoding.name + window, name, found.outcome.upward or "", found.paper.outcome.upward,
+            found.task.text, found.encoding.name + window, name,
+            found.outcome.in_distribution or "", found.outcome.upward or "", found.paper.outcome.upward,
             found.learned_function, None if exact is None else str(exact),
             found.rule_name, found.rule.status, found.rule.refuted_by, found.reasons[0],
         )  # fmt: skip
@@ -83,7 +85,8 @@ def _predict(task: Task, family: str, layout: Layout, training: Training, length
 def advise(task: Task, training: Training) -> list[Cell]:
     """All encodings and layouts for one task, the most promising first; the window is the smallest that holds the task's I/O memory.
 
-    Sorted by outcome, then by how well founded it is (a failure: how ill), then by the accuracy one digit beyond training.
+    Sorted by outcome, then by how well founded it is (a failure: how ill), then by whether the trained lengths are learned, then by the
+    accuracy one digit beyond training.
 
     >>> from theory.domains import make_training
     >>> from theory.tasks import make_task
@@ -96,14 +99,15 @@ def advise(task: Task, training: Training) -> list[Cell]:
     found = []
     for family in watched(FAMILIES, "encodings"):
         for layout in layouts:
-            window = needed_window(task, layout.direction).digits or WINDOW
+            need = needed_window(task, layout.direction).digits
+            window = WINDOW if need is None else max(1, need)
             found.append(Cell.of(_predict(task, family, layout, training, lengths, window)))
     return sorted(found, key=_promise)
 
 
-def _promise(cell: Cell) -> tuple[int, int, Fraction]:
-    founded = STATUS.index(cell.status)
-    return RANK.index(cell.upward), -founded if cell.upward == "fails" else founded, -Fraction(cell.accuracy or 0)
+def _promise(cell: Cell) -> tuple[int, int, bool, Fraction]:
+    founded = STATUS.index(cell.status) * (-1 if cell.upward == "fails" else 1)
+    return RANK.index(cell.upward), founded, cell.in_distribution != "exact", -Fraction(cell.accuracy or 0)
 
 
 def chosen_tasks(texts: Sequence[str], base: int, modulus: int | None) -> list[Task]:

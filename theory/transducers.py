@@ -151,6 +151,8 @@ def window_needed(task: Task, direction: str) -> int | None:
     top, without_a = max(alpha + beta - 1, 0), (alpha * task.base + beta - 1) // task.base
     if gamma > top:  # the start is a carry of its own
         return None
+    if alpha == 0 and beta <= 1:  # b_i, the query itself, or nothing
+        return 0
     tokens = 1
     while task.base ** ((tokens - 1) // 3) <= (without_a if tokens % 3 == 0 else top):
         tokens += 1
