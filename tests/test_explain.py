@@ -20,7 +20,7 @@ from theory.encodings import ENCODINGS, FAMILIES
 from theory.explain import explain, markdown, to_latex
 from theory.expressions import parse
 from theory.layouts import LAYOUTS
-from theory.matrix import FORMATS, RANK, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
+from theory.matrix import FORMATS, RANK, ROOM, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
 from theory.predict import coverage
 from theory.rules import ASSUMPTIONS, RULES, dilution
 from theory.tasks import CATALOGUE, make_task
@@ -234,7 +234,8 @@ def test_cells_are_predictions(few: list[Cell]) -> None:
     assert len(few) == 3 * len(FAMILIES) * len(LAYOUTS)
     for cell in few:
         family, *window = cell.encoding.split()
-        found = predicted(cell.task, family, cell.layout, train="3", lengths=(3, 4), window=int(window[0]) if window else None)
+        width = 4 + ROOM if family == "banded" else None
+        found = predicted(cell.task, family, cell.layout, train="3", lengths=(3, 4), window=int(window[0]) if window else None, width=width)
         assert (cell.in_distribution, cell.upward) == (found.outcome.in_distribution, found.outcome.upward)
         assert (cell.rule, cell.status, cell.refuted_by) == (found.rule_name, found.rule.status, found.rule.refuted_by)
         assert (cell.reason, cell.learned_function) == (found.reasons[0], found.learned_function)

@@ -23,11 +23,11 @@ settings.load_profile("steady")
 
 def predicted(
     expr: str, pe: str, layout: str | None = None, train: str = "4", domain: str = "either", lengths: tuple[int, ...] = (1, 4, 5, 9),
-    window: int | None = None, layers: int = 1, direction: str = "lsd", base: int = 10,
+    window: int | None = None, layers: int = 1, direction: str = "lsd", base: int = 10, width: int | None = None,
 ) -> Prediction:  # fmt: skip
     encoding = make_encoding(pe, window, layers)
     training = make_training(domain, train)
-    placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), max(*lengths, *training.lengths), direction)
+    placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), width or max(*lengths, *training.lengths), direction)
     return predict(make_task(None, expr, base), encoding, placed, training, lengths, "either")
 
 

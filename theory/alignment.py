@@ -68,9 +68,9 @@ class Positions:
                 yield key
 
     def _asking(self, family: str, code: Code, key: Slot) -> Iterable[int]:
-        """The only c_i that can give the digit this code: at most one, unless codes tell nothing."""
+        """The only c_i that can give the digit this code: at most one, unless codes tell no distance."""
         match family:
-            case "none":
+            case "none" | "randomised":
                 return range(self.results)
             case "abacus":
                 return (code[0] + key.place,) if code[0] + key.place >= 0 else ()
