@@ -13,10 +13,12 @@ import pytest
 import theory
 from tests.command import ROOT, called
 from theory.cli import app
+from theory.machine_report import machine_json
 from theory.matrix import write
+from theory.portrait import portrait_json
 from theory.report import prediction_json
 
-COMMANDS = ("predict", "accuracy", "explain", "graph", "table", "advise")
+COMMANDS = ("predict", "accuracy", "explain", "properties", "machine", "graph", "table", "advise")
 TASK, TRAINING = theory.make_task("mod-add", modulus=150), theory.make_training("either", "4")
 FOUND = theory.predict(TASK, theory.make_encoding("absolute"), theory.make_layout("padded", 9), TRAINING, tuple(range(1, 10)), "either")
 ASKED = "--task mod-add --modulus 150"
@@ -50,13 +52,19 @@ def test_explain_table_advise_and_graph_say_what_the_commands_say() -> None:
     assert {(link["source"], link["target"]) for link in links} == set(theory.graph(theory.make_task("add"), 3).edges)
 
 
+def test_properties_and_machine_say_what_the_commands_say() -> None:
+    assert portrait_json(TASK, TRAINING, theory.properties(TASK, TRAINING)) == json.loads(said(f"properties {ASKED} --json"))
+    dozen = theory.make_task("dozen")
+    assert machine_json(dozen, "lsd", theory.machine(dozen)) == json.loads(said("machine --task dozen --json"))
+
+
 @pytest.mark.parametrize("first", ["import theory.graph, theory.predict", "from theory.explain import explain", "pass"])
 def test_names_are_functions_whatever_was_imported_before(first: str) -> None:
-    """Four modules have the name of a function; and nothing heavy is imported."""
+    """Some modules have the name of a function; and nothing heavy is imported."""
     heavy = "{'torch', 'sympy', 'networkx', 'numpy', 'scipy', 'z3', 'matplotlib'}"
     code = f"{first}\nimport sys, theory\nprint([callable(getattr(theory, n)) for n in {COMMANDS}], {heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout == f"{[True] * 6} set()\n", done.stderr
+    assert done.stdout == f"{[True] * len(COMMANDS)} set()\n", done.stderr
 
 
 @pytest.mark.parametrize("name", [name for name in theory.__all__ if callable(getattr(theory, name))])
@@ -76,6 +84,7 @@ def test_bad_input_is_a_value_error_of_one_line() -> None:
         lambda: theory.make_layout("padded", 0),
         lambda: theory.make_encoding("window"),
         lambda: theory.make_training("either", "0"),
+        lambda: theory.machine(TASK, "up"),
         lambda: theory.graph(TASK, 0),
         lambda: theory.advise(theory.make_task(expr="a - b"), TRAINING),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from fractions import Fraction
+from importlib import import_module
 from itertools import product
 from typing import Any
 
@@ -100,8 +101,7 @@ def test_a_wrong_engine_is_noticed(monkeypatch: pytest.MonkeyPatch, attribute: s
 
 
 def test_a_wrong_property_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from theory import properties
-
+    properties = import_module("theory.properties")  # theory.properties is the function
     monkeypatch.setattr(properties, "translation_invariance", lambda task: properties.Property(False, "planted"))
     with pytest.raises(RuntimeError, match=r"theory\.properties"):
         run_check("translation_invariant", CASES[0][1])

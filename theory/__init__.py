@@ -19,14 +19,20 @@ encoding, a layout and a training domain. All of them are immutable, and so are 
 | `predict` | what a network does on longer operands, by which rule, and how exactly (`Prediction`) | predict |
 | `accuracy` | the exact accuracy of the truncated function at one length (`Fraction`) | accuracy |
 | `explain` | a prediction as an argument: text, Markdown or LaTeX | explain |
+| `properties` | every decidable property of a task, with certificates that were checked again (`Row` after `Row`) | properties |
+| `machine` | the minimal machine of a task, or the proof that there is none (`Serial`) | machine |
 | `graph` | the digit dependency graph (`networkx.DiGraph`) | graph |
 | `table` | predictions for tasks by encodings by layouts (`Cell` after `Cell`) | table |
 | `advise` | all encodings and layouts for one task, the most promising first | advise |
 
 Bad input raises `InputError`, a `ValueError` whose one line names the input and the remedy. Lengths are counted in digits, accuracies are
-shares from 0 to 1. The modules hold the rest: `theory.properties` and `theory.verdicts` decide, `theory.machines` computes. Four of
-them have the name of a function here, which hides them as attributes: write `from theory.graph import to_dot`.
+shares from 0 to 1. The modules hold the rest: `theory.verdicts` decides, `theory.machines` computes. Those
+that have the name of a function here are hidden as attributes: write `from theory.graph import dependency_graph`.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from theory.accuracy import truncation_accuracy as accuracy
 from theory.domains import make_training
@@ -40,7 +46,40 @@ from theory.matrix import cells as table
 from theory.predict import predict
 from theory.tasks import CATALOGUE, make_task
 
+if TYPE_CHECKING:
+    from theory.domains import Training
+    from theory.portrait import Row
+    from theory.rests import Serial
+    from theory.tasks import Task
+
 __all__ = [
-    "CATALOGUE", "InputError", "accuracy", "advise", "explain", "graph", "make_encoding", "make_layout", "make_task", "make_training",
-    "predict", "table",
+    "CATALOGUE", "InputError", "accuracy", "advise", "explain", "graph", "machine", "make_encoding", "make_layout", "make_task",
+    "make_training", "predict", "properties", "table",
 ]  # fmt: skip
+
+
+def properties(task: Task, training: Training) -> tuple[Row, ...]:
+    """Every property of a task, with certificates; each proof is checked again. Identifiability is for the training domain.
+
+    >>> rows = properties(make_task("add"), make_training("either", "4"))
+    >>> [row.name for row in rows if row.rechecked is False]
+    []
+    """
+    from theory.portrait import portrait  # late: predictions do not need it
+
+    return portrait(task, training)
+
+
+def machine(task: Task, direction: str = "lsd") -> Serial:
+    """The minimal machine that computes a task digit by digit, or the proof that there is none; `direction`: lsd or msd first.
+
+    Raises:
+        InputError: an unknown direction, or undecided: the limit or the class is named.
+
+    >>> found = machine(make_task("add"))
+    >>> found.machine is not None and len(found.machine.table), machine(make_task("mul")).verdict.value
+    (2, False)
+    """
+    from theory.machine_report import machine_of
+
+    return machine_of(task, direction)
