@@ -1,26 +1,53 @@
-"""Certificates: a trained network proved right at every length.
+"""Certificates: a trained network proved right at every length, or on every line of its width.
 
-Locality. Let a network have L causal attention layers with a relative bias and a hard window: the score of a key more than r tokens back,
-or ahead, is -inf. Then the logits at a query are a function of the last L r + 1 tokens, and of nothing else. Proof, by induction on the
-layer: the embedding of a token depends on that token alone. If the vectors of layer l at position p depend on tokens p - l r .. p, then
-layer l + 1 at p reads layer l at p - r .. p, with weights that depend on these vectors and on distances, hence on tokens p - (l + 1) r ..
-p; keys further back have the weight exp(-inf) = 0 exactly, and everything outside attention works on one position. Positions enter
-through distances alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own.
+Locality. Let a network have L causal attention layers whose scores depend on the vectors and on how far back a key stands, and which see
+certain offsets only: a window 0 .. r, or a band S with 0 in S (theory.bands); every other key has the score -inf. Then the logits at a
+query are a function of the tokens at sums of L offsets, and of nothing else: for a window, of the last L r + 1 tokens. Proof, by induction
+on the layer: the embedding of a token depends on that token alone. If the vectors of layer l at position p depend on tokens at p minus
+sums of l offsets, then layer l + 1 at p reads layer l at p minus one offset more, with weights that depend on these vectors and on offsets;
+a key out of sight has the weight exp(-inf) = 0 exactly, and everything outside attention works on one position. Positions enter through
+offsets alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own, whatever stands
+in its gaps.
 
-Theorem. Let the layout be interleaved and let a finite machine compute the task digit by digit (theory.transducers). The network is right
-on every pair of operands of every length, decoding greedily, iff on every reachable context of up to L r + 1 tokens (theory.windows: from
-the machine alone; lines that are shorter show <bos>) its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0
-.. c_{t-1} as written are true, so the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by
-some line, and a wrong answer there is a wrong result, or an earlier digit is wrong already.
+Theorem. Let a finite machine compute the task digit by digit (theory.transducers), and let the layout be interleaved under a window, or
+aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W digits), decoding
+greedily, iff on every context that such operands reach (theory.windows, theory.bands: from the machine alone, the lines' ends included)
+its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0 .. c_{t-1} as written are true, so the context of c_t is
+a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is a wrong result, or an
+earlier digit is wrong already.
 
 What is proved for the weights as stored: every reachable context is evaluated in float64, and the true digit leads each other token by
 more than rounding can have moved the lead (verify.rounding). Then the exact network is right. It leads by more than twice that, so any
 evaluation in float64 is right too: batched, cached, or within a line of any length. Where the lead exceeds the bounds of float64 and
 float32 together, the same holds in float32. In any case the stored network itself is run in float32 on every context.
 
-Where this ends: there are B^2 contexts for each whole digit group in view, so a window of 7 tokens (two groups and the query's own) is 12
-million of them for 12a in base 10, and each further group is a hundred times that; contexts are streamed, so time is the limit and not
-memory.
+Where this ends. Contexts grow by B^2 with each whole digit group in view, whether one layer sees it or several together: a receptive
+field of 8 tokens shows two groups and the query's own, which is 12 million contexts for 12a in base 10, and one group more is a hundred
+times that. They are counted before anything is listed, and streamed: time is the limit, not memory. A band shows one group and the
+query's own; a second layer also shows a_{i+1}, which helps no sum and takes B times the contexts. Machines of very many states stop
+earlier, where a hidden past leaves too many situations open.
+
+Widest family. The proof uses three things: (1) attention sees, from each query, keys of finitely many codes, each code held by a bounded
+number of tokens; (2) these codes are what scores depend on, the same at every place (the digit shift lifts, theory.alignment); (3) what is
+seen of a finite machine's run fixes its next digit. Any network with these is certified alike, with any number of heads, layers and any
+position-wise part; windows and bands are the two that this package trains. Multiplication and digit sums fail (3), most layouts (2).
+
+Coupled positions. Let a digit and its counterparts share an id, and scores depend on the difference of ids (shift-invariant). Masked to
+the ids i and i - 1 at the query of c_i, (1) and (2) hold in every order and at every width, and certificates carry over, for what the
+multisets {a_i, b_i} and {a_{i-1}, b_{i-1}, c_{i-1}} fix: a_i and b_i share a code, so a + b, and not 2a + b. Unmasked, as published, no
+certificate for all lengths exists, of any network whose scores are bounded (codes clipped, or biases bounded):
+
+- The logits depend on every earlier token, so no finite set of contexts decides them.
+- Leads vanish. Let two lines differ in the token at position j alone. Then the logits at a later position differ by at most K / j, with K
+  of the weights alone. Proof, by induction on the layer, for the vectors at all positions p > j: with |score| <= S a key has at most the
+  weight e^(2S) / (p + 1) among p + 1 keys, so the changed token, whose vectors are bounded by layer normalisation, moves an attention
+  output by O(1/j); the others have moved by O(1/j) themselves and act through an average; layer normalisation (eps > 0), GELU and matrices
+  are Lipschitz there. Now change a_i from 0 to 1 where that changes c_i and no earlier digit. At the query of c_i, t leads t' in one line
+  by l, and t' leads t in the other by l', so l + l' is at most the sum of two moved logits: one lead is at most K / j. Long lines have
+  such an a_i at any j, in every layout, so the smallest lead over all lengths is 0, below what rounding can move.
+
+Scores that fall without bound with the distance (ALiBi) lie between: far keys weigh a geometric tail, which a margin could exceed. That
+is not done here. Positions learned for each id are not shift-invariant: they end with the longest id.
 """
 
 from __future__ import annotations
