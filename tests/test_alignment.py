@@ -173,7 +173,8 @@ def test_support_is_what_training_lines_show(family: str, name: str, expr: str, 
                 expected[seen] = expected.get(seen, False) or place < length
     encoding = make_encoding(family, 4 if family == "window" else None)
     found = training_support(encoding, make_layout(name, width), task, make_training("either", str(length)))
-    assert {seen: found.kind(_tuple(seen)) for seen in expected} == {seen: "nonzero" if shown else "zero" for seen, shown in expected.items()}
+    for seen, shown in expected.items():
+        assert found.kind(_tuple(seen)) == ("nonzero" if shown else "zero")
     assert found.kind({"absolute": (99, 98), "none": (1,)}.get(family, (99,))) == "unseen"
 
 
