@@ -41,8 +41,8 @@ def sequence(name: str, direction: str, task: Task, width: int, length: int) -> 
 
 def code(family: str, query: int, position: int, i: int, place: int) -> Any:
     return {
-        "absolute": (query, position), "relative": query - position, "window": query - position, "banded": query - position, "abacus": i - place,
-        "randomised": position < query, "none": None,
+        **dict.fromkeys(("relative", "window", "banded"), query - position),
+        "absolute": (query, position), "abacus": i - place, "randomised": position < query, "none": None,
     }[family]  # fmt: skip
 
 
