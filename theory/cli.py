@@ -21,7 +21,7 @@ TaskName = Annotated[str | None, typer.Option("--task", help="add, mul, mod-add 
 Expr = Annotated[str | None, typer.Option("--expr", help="your own task, like '(3*a + b) % 24'")]
 Modulus = Annotated[int | None, typer.Option(help="p of mod-add and mod-mul")]
 Base = Annotated[int, typer.Option(help="number base, at least 2")]
-Pe = Annotated[str, typer.Option("--pe", help="position encoding: absolute, relative, window, none, abacus, or a concrete name")]
+Pe = Annotated[str, typer.Option("--pe", help="position encoding: absolute, relative, window, banded, none, abacus, or a concrete name")]
 Window = Annotated[int | None, typer.Option(help="window encoding: visible tokens before the query, per layer")]
 Layers = Annotated[int, typer.Option(help="layers, for the receptive field of a window")]
 LayoutName = Annotated[str | None, typer.Option("--layout", help="padded, aligned, interleaved, plain or reversed")]
