@@ -22,7 +22,7 @@ Expr = Annotated[str | None, typer.Option("--expr", help="your own task, like '(
 MachineFile = Annotated[str | None, typer.Option("--machine", help="your own task as a transducer table: a JSON file, in its own base")]
 Modulus = Annotated[int | None, typer.Option(help="p of mod-add and mod-mul")]
 Base = Annotated[int, typer.Option(help="number base, at least 2")]
-Pe = Annotated[str, typer.Option("--pe", help="absolute, relative, window, randomised, none, abacus, or a concrete name")]
+Pe = Annotated[str, typer.Option("--pe", help="absolute, relative, window, banded, randomised, none, abacus, or a concrete name")]
 Window = Annotated[int | None, typer.Option(help="window encoding: visible tokens before the query, per layer")]
 Layers = Annotated[int, typer.Option(help="layers, for the receptive field of a window")]
 LayoutName = Annotated[str | None, typer.Option("--layout", help="padded, aligned, interleaved, plain or reversed")]
