@@ -17,10 +17,11 @@ from math import lcm
 from theory.expressions import Binary, Call, Const, Expression, Var, bounds, evaluate, has_call, nodes, polynomial, substitute, to_text
 
 GRID_LIMIT = 2_500_000  # points of an exact test
+GRID_LIMIT_BIG = 500_000  # of those whose values leave 64 bits: ten times the memory and the time
 
 
 class Undecided(Exception):
-    """An exact test would need a larger grid than GRID_LIMIT."""
+    """An exact test would need a larger grid than the limits allow."""
 
 
 def degrees(expression: Expression) -> tuple[int, int]:
@@ -91,11 +92,12 @@ def nonzero_point(expression: Expression) -> tuple[int, int] | None:
     d, e = (max((key[k] for key in inner), default=0) for k in (0, 1)) if inner is not None else degrees(expression)
     rows, columns = (1, 1) if inner is not None else period(expression)
     rows, columns = rows * (d + 1), columns * (e + 1)
-    if rows * columns > GRID_LIMIT:
+    fits = magnitude(expression, max(rows, columns)) < 2**62
+    if rows * columns > (GRID_LIMIT if fits else GRID_LIMIT_BIG):
         raise Undecided(f"the exact test needs a grid of {rows} x {columns} points")
     import numpy as np
 
-    dtype = np.int64 if magnitude(expression, max(rows, columns)) < 2**62 else object
+    dtype = np.int64 if fits else object
     grid = np.arange(rows).astype(dtype)[:, None], np.arange(columns).astype(dtype)[None, :]
     hits = np.argwhere(np.broadcast_to(evaluate(expression, *grid) != 0, (rows, columns)))
     return (int(hits[0][0]), int(hits[0][1])) if len(hits) else None
