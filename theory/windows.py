@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,7 @@ def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: st
     return Source(machine.base, frozenset((machine.start, n, 0) for n in lengths), step)
 
 
+@lru_cache(256)
 def needed_window(task: Task, direction: str) -> Property:
     """The least number of tokens before a query that fix its digit in the interleaved layout, as `digits`; False where no number does."""
     tokens, machine = window_needed(task, direction), local_machine(task, direction)
