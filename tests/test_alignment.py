@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from theory import alignment
@@ -91,6 +91,18 @@ SETTINGS = given(
 @example("randomised", ("aligned", "lsd"), "a < b", 5, {2, 3})
 @example("none", ("interleaved", "lsd"), "a + b", 5, {1, 3})
 def test_the_predicate_is_its_definition(family: str, where: tuple[str, str], expr: str, width: int, lengths: set[int]) -> None:
+    check(family, where, expr, width, lengths)
+
+
+@settings(max_examples=400, phases=(Phase.generate,))
+@SETTINGS
+def search(family: str, where: tuple[str, str], expr: str, width: int, lengths: set[int]) -> None:
+    """The same without the examples, and without making a counterexample small."""
+    check(family, where, expr, width, lengths)
+
+
+def check(family: str, where: tuple[str, str], expr: str, width: int, lengths: set[int]) -> None:
+    """Predicate and definition say the same."""
     name, direction = where
     layout = make_layout(name, max(width, *lengths), direction)
     encoding = make_encoding(family, 4 if family == "window" else None)
@@ -131,7 +143,7 @@ PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 def test_a_planted_error_in_the_predicate_is_found(planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     PLANTED[planted](monkeypatch)
     with pytest.raises(AssertionError):
-        test_the_predicate_is_its_definition()
+        search()
 
 
 @given(st.integers(1, 12), st.integers(1, 12))

@@ -15,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 from theory.domains import boxes, digits_at
@@ -22,10 +24,14 @@ from theory.errors import InputError
 from theory.expressions import Given, Var
 from theory.machine_formats import from_json
 from theory.machine_pairs import distinguish
-from theory.machines import Machine, Word, breadth_first, path
+from theory.machines import Machine, TooLarge, Tree, Word, breadth_first, path
 from theory.properties import Property, count, short
 from theory.tasks import Task, digit_count
 from theory.verdicts import other_direction, recurrence
+
+MAX_STATES = 1000  # of a machine that is decided while the user waits
+MAX_CELLS = 200_000
+MAX_STEPS = 20_000  # pairs of states times digit pairs, for one digit
 
 State = int
 
@@ -65,20 +71,28 @@ class MachineFunction:
         Raises:
             InputError: zero groups never end.
         """
-        found: dict[State, int] = {}
+        table, found = self.machine.table, dict[State, int]()
         for state in self.machine.reached:
-            orbit, written = [state], []
-            while True:
-                following, digit = self.machine.table[orbit[-1]][0]
-                written.append(digit)
-                if following in orbit:
-                    break
-                orbit.append(following)
-            if any(written[orbit.index(following) :]):
-                word = self.machine.show(self.machine.access(state))
-                raise InputError(f"machine: after {word} it writes digits other than 0 for ever, which is no number: let zeros end in 0")
-            found[state] = max((i + 1 for i, digit in enumerate(written) if digit), default=0)
+            orbit: dict[State, None] = {}  # in the order of the zeros
+            at = state
+            while at not in found and at not in orbit:
+                orbit[at] = None
+                at = table[at][0][0]
+            if at in orbit:  # a new cycle
+                cycle = list(orbit)[list(orbit).index(at) :]
+                if any(table[each][0][1] for each in cycle):
+                    word = self.machine.show(self.machine.access(state))
+                    raise InputError(f"machine: after {word} it writes digits other than 0 for ever, no number: let zeros end in 0")
+                found |= dict.fromkeys(cycle, 0)
+            for each in reversed(orbit):
+                if each not in found:
+                    following, digit = table[each][0]
+                    found[each] = found[following] + 1 if digit or found[following] else 0
         return found
+
+    @cached_property
+    def _following(self) -> list[frozenset[State]]:
+        return [frozenset(following for following, _ in row) for row in self.machine.table]
 
     @cached_property
     def _levels(self) -> list[frozenset[State]]:
@@ -88,7 +102,7 @@ class MachineFunction:
         """The states that some word of so many groups leads to."""
         levels = self._levels
         while len(levels) <= groups:
-            levels.append(frozenset(following for state in levels[-1] for following, _ in self.machine.table[state]))
+            levels.append(frozenset().union(*(self._following[state] for state in levels[-1])))
             if levels[-1] == levels[-2]:
                 levels.pop()
                 return levels[-1]
@@ -100,7 +114,11 @@ def machine_task(machine: Machine, name: str = "machine") -> Task:
 
     Raises:
         InputError: leading zeros change the number that the machine writes.
+        TooLarge: more than 1000 states or 200 000 cells.
     """
+    states = len(machine.table)
+    if states > MAX_STATES or states * len(machine.groups) > MAX_CELLS:
+        raise TooLarge(f"machine: {states} states with {len(machine.groups)} groups: a task has at most {MAX_STATES} and {MAX_CELLS} cells")
     minimal = machine.minimal
     function = MachineFunction(minimal)
     if machine.direction == "lsd":
@@ -145,50 +163,57 @@ def machine_low_support(machine: Machine) -> Property:
 
     Least significant first, a state is settled where no further digit changes what is written. In a minimal machine that means: one cell
     for all groups, to a settled state. f depends on the low m digits iff every word of m groups settles it, so m is the number of states
-    on the longest path before, and there is none where such a path runs in a cycle. Most significant first, digit i is written when the
-    digits i and above are read: those say nothing only if nothing but 0 is ever written.
+    on the longest path of unsettled ones, and there is none where such a path runs in a cycle. Most significant first, digit i is written
+    when the digits i and above are read: those say nothing only if nothing but 0 is ever written.
     """
     machine = machine.minimal
     if machine.direction == "msd":
         return _msd_support(machine)
-    settled = {state for state, row in enumerate(machine.table) if len(set(row)) == 1}
-    while unsettled := {state for state in settled if machine.table[state][0][0] not in settled}:
-        settled -= unsettled
-    paths, layer = [{machine.start} - settled], 0
-    while paths[layer] and layer < len(machine.table):
-        paths.append({following for state in paths[layer] for following, _ in machine.table[state]} - settled)
-        layer += 1
-    if not paths[layer]:
-        said = f"f depends on the low {count(layer)} only: whatever follows, the rest is written alike" if layer else "f is constant"
-        return Property(True, said, layer)
-    first, second, same = _far_clash(machine, settled)
-    return Property(False, f"{_values(machine, first, second)}, though the low {count(same)} agree; longer operands do so for any number")
+    outside = _unsettled(machine)
+    if machine.start not in outside:
+        return Property(True, "f is constant", 0)
+    moves = {s: {following: number for number, (following, _) in enumerate(machine.table[s]) if following in outside} for s in outside}
+    tree: Tree[State] = {}
+    inside = set(breadth_first(machine.start, lambda s: [t if t in outside else s for t, _ in machine.table[s]], tree))
+    try:
+        last_first = list(TopologicalSorter({s: moves[s] for s in inside}).static_order())
+    except CycleError as error:
+        cycle = error.args[1][::-1]  # graphlib lists it against the moves
+        word = (*path(tree, cycle[0]), *(moves[s][following] for s, following in pairwise(cycle)))
+        first, second, same = _far_clash(machine, word)
+        alike = f"though the operands agree in the low {count(same)}; longer ones do so in any number"
+        return Property(False, f"{_values(machine, first, second)}, {alike}")
+    depth: dict[State, int] = {}
+    for s in last_first:
+        depth[s] = 1 + max((depth[following] for following in moves[s]), default=0)
+    digits = depth[machine.start]
+    return Property(True, f"f depends on the low {count(digits)} only: whatever follows, the rest is written alike", digits)
 
 
-def _far_clash(machine: Machine, settled: set[State]) -> tuple[Word, Word, int]:
-    """Two inputs with other results that agree in as many groups as the machine has states, which is once round a cycle and more."""
-    word: Word = ()
-    state = machine.start
-    outside = [_steps_outside(machine, settled)]
-    while len(word) < len(machine.table):
-        number, state = next((n, s) for n, (s, _) in enumerate(machine.table[state]) if s in outside[0])
-        word = (*word, number)
-    tree: dict[State, tuple[State, int] | None] = {}
-    nodes = breadth_first(state, lambda s: [following for following, _ in machine.table[s]], tree)
+def _unsettled(machine: Machine) -> set[State]:
+    """The states from which some state is reached whose cells differ."""
+    before: dict[State, set[State]] = {}
+    for state, row in enumerate(machine.table):
+        for following, _ in row:
+            before.setdefault(following, set()).add(state)
+    found: set[State] = set()
+    for state, row in enumerate(machine.table):
+        if len(set(row)) > 1 and state not in found:
+            tree: Tree[State] = {}
+            found |= set(breadth_first(state, lambda s: before.get(s, set()) - found, tree))  # noqa: B023 (used up at once)
+    return found
+
+
+def _far_clash(machine: Machine, word: Word) -> tuple[Word, Word, int]:
+    """Two inputs that begin alike, with this word to an unsettled state, and have other results; and in how many groups they agree."""
+    tree: Tree[State] = {}
+    nodes = breadth_first(machine.walk(word)[0], lambda s: [following for following, _ in machine.table[s]], tree)
     split = next(s for s in nodes if len(set(machine.table[s])) > 1)
     word = (*word, *path(tree, split))
     row = machine.table[split]
     number = next(n for n, cell in enumerate(row) if cell != row[0])
     rest = () if row[0][1] != row[number][1] else distinguish(machine.started_at(row[0][0]), machine.started_at(row[number][0])) or ()
     return (*word, 0, *rest), (*word, number, *rest), len(word)
-
-
-def _steps_outside(machine: Machine, settled: set[State]) -> set[State]:
-    """The states from which a word of any length stays outside the settled ones."""
-    lasting = set(machine.reached) - settled
-    while lost := {s for s in lasting if not any(following in lasting for following, _ in machine.table[s])}:
-        lasting -= lost
-    return lasting
 
 
 def _msd_support(machine: Machine) -> Property:
@@ -249,8 +274,11 @@ def computes_sum(machine: Machine) -> bool:
 # -------------------------------------------------------------------------------------------------------------------------- accuracy
 
 
-def agreement(task: Task, trained: int, length: int, domain: str) -> Fraction:
-    """P(f^ = f) for f^ = f on operands cut to their low `trained` digits: both runs side by side, over all digits of the result."""
+def agreement(task: Task, trained: int, length: int, domain: str) -> Fraction | None:
+    """P(f^ = f) for f^ = f on operands cut to their low `trained` digits: both runs side by side, over all digits of the result.
+
+    None where more than 20 000 steps of a pair of states are to be followed for one digit.
+    """
     assert task.machine is not None
     machine, step = task.machine, task.machine.transducer.step
     places = range(max(length, task.result_width(length)))
@@ -273,6 +301,8 @@ def agreement(task: Task, trained: int, length: int, domain: str) -> Fraction:
             xs, ys = (digits_at(operand, place, machine.base) for operand in (box.a, box.b))
             size *= len(xs) * len(ys)
             after: Counter[tuple[State, State]] = Counter()
+            if len(lines) * len(xs) * len(ys) > MAX_STEPS:
+                return None
             for pair, number in lines.items():
                 for next_pair, ways in following(pair, xs, ys, place >= trained).items():
                     after[next_pair] += number * ways
