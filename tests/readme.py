@@ -1,7 +1,7 @@
 """`make readme`: runs the commands that README.md shows with an output, and puts what they print in its place.
 
 A shown output is a fenced block that starts with `$ command` lines, or one behind a comment `<!-- output of: command -->`. Blocks
-without an output (training, installing) are left alone.
+of commands alone (training, installing) are left alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = re.compile(
     r"(?P<head><!-- output of: (?P<hidden>.+?) -->\n```\w*\n|```\n\$ (?P<command>(?:.*\\\n)*+.*)\n)"
-    r"(?P<output>(?:(?!```).*\n)+)```"
+    r"(?P<output>(?!\$ )(?:(?!```).*\n)+)```"
 )
 
 
