@@ -29,8 +29,9 @@ class Done:
 
 def command(package: str, *arguments: str, cwd: Path | None = None) -> Done:
     """Run the command line of `theory`, `empirical` or `verify`."""
-    left = "print('@@', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *sys.modules, file=sys.stderr)"
-    note = f"import atexit, resource, sys; atexit.register(lambda: {left});"
+    # the largest memory of the child alone: what getrusage gives begins at that of the parent it was forked from
+    peak = "next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))"
+    note = f"import atexit, sys; atexit.register(lambda: print('@@', {peak}, *sys.modules, file=sys.stderr));"
     code = f"{note} from {package}.cli import main\nsys.argv[0] = {package!r}\nmain()"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(

@@ -215,7 +215,8 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
 def _band(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
     """Attention masked to the offsets of the roles: training must show every context that operands one digit longer reach."""
     local = translation_by_direction(task)["lsd"]
-    if local.value is False and not support.value and not _starts_apart(task, layout, local):
+    starts_apart = layout.result_direction == "lsd" and _starts_apart(task, layout, local)  # a band reads the least significant digit first
+    if local.value is False and not support.value and not starts_apart:
         return Applied("no local rule", (f"a band shows a few digits, which cannot hold the state the task needs: {local.certificate}",))
     machine = local_machine(task, "lsd")
     if machine is None:
