@@ -149,29 +149,29 @@ def explain(
 
 @app.command()
 def properties(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
     train_domain: TrainDomain = "either", as_json: Json = False,
 ) -> int:  # fmt: skip
     """Every decidable property of a task: verdict, certificate, how it is proven, and the certificate checked again."""
     from theory.language.domains import make_training
     from theory.proofs.property_report import all_properties, properties_json, properties_text
 
-    asked, training = _task(task, expr, modulus, base), make_training(train_domain, train)
+    asked, training = _task(task, expr, modulus, base, machine), make_training(train_domain, train)
     rows = all_properties(asked, training)
     print(json.dumps(properties_json(asked, training, rows), indent=1) if as_json else properties_text(asked, training, rows))
     return int(any(row.rechecked is False for row in rows))
 
 
-@app.command()
-def machine(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10,
+@app.command("machine")
+def machine_command(
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     direction: Annotated[str, typer.Option(help="lsd or msd: which end the machine reads first")] = "lsd",
     format: Annotated[str, typer.Option(help="text, dot, mermaid or json (the table alone)")] = "text", as_json: Json = False,
 ) -> None:  # fmt: skip
     """The minimal finite machine that computes a task digit by digit, or why there is none."""
     from theory.automata.report import machine_json, machine_of, write
 
-    asked = _task(task, expr, modulus, base)
+    asked = _task(task, expr, modulus, base, machine)
     found = machine_of(asked, direction)
     print(json.dumps(machine_json(asked, direction, found), indent=1) if as_json else write(asked, direction, found, format))
 

@@ -19,6 +19,7 @@ from theory.proofs.refutations import EveryDigit
 from theory.proofs.residues import prime_to
 from theory.proofs.testsets import Undecided, nonzero_point, period, shift_witness
 from theory.proofs.verdicts import Proof, Verdict
+from theory.proofs.verdicts import shift_equivariance as machine_shift_equivariance
 
 Decided = tuple[Verdict, str]  # and how it is proven
 
@@ -59,6 +60,8 @@ def shift_gap(task: Task) -> Expression:
 
 def shift_equivariance(task: Task) -> Decided:
     """Whether f(B*a, B*b) = B*f(a, b) for all a, b >= 0. This alone is not translation invariance."""
+    if task.machine is not None:
+        return machine_shift_equivariance(task.machine), "machine"
     gap, base = shift_gap(task), task.base
     try:
         point = nonzero_point(gap)
@@ -137,6 +140,8 @@ class LowDigits:
 def support(task: Task) -> Decided:
     """Whether f depends on finitely many low digits, and on how many at least."""
     found, expression, base = low_support(task), task.expression, task.base
+    if isinstance(found, Verdict):  # a task given by a machine
+        return found, "machine"
     if found.value:
         m = found.digits or 0
         proof = LowDigits(task, m, shift_witness(expression, base ** (m - 1)) if m else None)
