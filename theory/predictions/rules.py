@@ -199,13 +199,14 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     if not local.value:
         return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
     need = needed_window(task, layout.result_direction)
-    if need.digits is None:
-        name = "window undecided" if need.value is None else "window without a rule"
-        return Applied(name, (f"what window the task needs: {need.certificate}",))
+    if need.value is None:
+        return Applied("window undecided", (f"what window the task needs: {need.certificate}",))
     fact = f"{need.certificate}; {sees} are seen"
-    if sees < need.digits:
+    if need.digits is None or sees < need.digits:
         counted = majority_of(task, encoding, layout, training)
         share = None if counted is None else counted.accuracy(training.domain, training.longest + 1)
+        if need.digits is None and share is None:
+            return Applied("window without a rule", (f"what window the task needs: {need.certificate}",))
         name = "window far too small" if share is not None and share < FAILING else "window too small"
         return Applied(name, (fact, "the majority answer per visible context is wrong now and then, at each digit"))
     invariant = f"the task is translation invariant: {local.certificate}"
