@@ -18,7 +18,8 @@ ADD = make_task("add")
 
 def drawn(seed: int, count: int, digits: int, base: int = 10) -> list[tuple[int, int]]:
     random = Random(seed)
-    return [(random.randrange(base ** (digits - 1), base**digits), random.randrange(base ** (digits - 1), base**digits)) for _ in range(count)]
+    low, high = base ** (digits - 1), base**digits
+    return [(random.randrange(low, high), random.randrange(low, high)) for _ in range(count)]
 
 
 def sum_without_carry(a: int, b: int, at: int, base: int, later_follow: bool) -> int:
@@ -95,8 +96,10 @@ def test_a_carry_that_does_not_occur_cannot_be_dropped() -> None:
 def test_a_batch_of_mixed_mistakes_is_taken_apart() -> None:
     pairs = drawn(2, 1000, 4)
     kinds = ["right"] * 300 + ["truncation"] * 400 + ["copy"] * 100 + ["constant"] * 200
-    make = {"right": lambda a, b: a + b, "truncation": lambda a, b: a % 1000 + b % 1000, "copy": lambda a, b: a, "constant": lambda a, b: 77777}
-    rows = [(a, b, make[kind](a, b)) for (a, b), kind in zip(pairs, kinds, strict=True)]
+    rows = [
+        (a, b, {"right": a + b, "truncation": a % 1000 + b % 1000, "copy": a, "constant": 77777}[kind])
+        for (a, b), kind in zip(pairs, kinds, strict=True)
+    ]
     (found,) = summarise(ADD, 3, rows)
     assert (found.length, found.examples, found.right) == (4, 1000, 300)
     assert {kind: tally.first for kind, tally in found.tallies.items() if tally.first} == {
@@ -116,7 +119,7 @@ def test_hypotheses_are_counted_both_ways() -> None:
 
 
 def test_chance_is_what_shuffling_gives() -> None:
-    """A machine that guesses residues mod 7 is right by chance, and the chance says so; shuffled many times, the mean is the number given."""
+    """Who guesses residues mod 7 is right by chance, and the chance says so: it is the mean over shuffled answers."""
     task, random = make_task("mod-add", modulus=7), Random(5)
     pairs = drawn(4, 200, 4)
     answers = [random.randrange(7) for _ in pairs]

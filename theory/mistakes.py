@@ -197,7 +197,6 @@ def _mistakes(task: Task, trained: int, length: int, rows: list[Answered], const
         for kind, answers in found.items():  # the answers to other questions that would fit this one too
             lucky[kind] += sum(given[one] for one in answers) - (answer in answers)
     others = len(rows) * (len(rows) - 1)
-    tallies = {
-        kind: Tally(kind, first[kind], holds[kind], wrong[kind], lucky[kind] / others if kind in found and others else None) for kind in KINDS
-    }
+    chances = {kind: count / others for kind, count in lucky.items()} if others else {}
+    tallies = {kind: Tally(kind, first[kind], holds[kind], wrong[kind], chances.get(kind)) for kind in KINDS}
     return Mistakes(length, len(rows), tallies)
