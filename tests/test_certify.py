@@ -22,7 +22,7 @@ from empirical.store import Run, load_run, self_digest, sha256, to_json
 from empirical.train import build_model, train
 from tests.command import command, refused
 from theory.errors import InputError
-from theory.windows import Contexts, all_inputs
+from theory.local.windows import Contexts, all_inputs
 from verify import certificates
 from verify.certificates import Outcome, certificate_json, read
 from verify.certificates import save as write_certificate

@@ -7,12 +7,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.test_graph import dependencies
-from theory.dependence import Low, Product, Serial, dependency_rule
-from theory.dependence_periodic import Periodic
 from theory.errors import InputError
-from theory.expressions import bounds
-from theory.graph import dependency_graph
-from theory.tasks import make_task
+from theory.graphs.dependence import Low, Product, Serial, dependency_rule
+from theory.graphs.dependency import dependency_graph
+from theory.graphs.periodic import Periodic
+from theory.language.expressions import bounds
+from theory.language.tasks import make_task
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -12,21 +12,21 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.command import called, refused
-from theory.accuracy import truncation_accuracy
-from theory.causality import causality
-from theory.domains import DOMAINS, boxes, make_training
-from theory.encodings import FAMILIES, make_encoding
+from theory.automata.formats import to_json
+from theory.automata.machine_tasks import computes_sum, machine_task
+from theory.automata.machines import Machine, from_transducer, tabulate
 from theory.errors import InputError
-from theory.layouts import LAYOUTS, digits, make_layout
-from theory.machine_formats import to_json
-from theory.machine_tasks import computes_sum, machine_task
-from theory.machines import Machine, from_transducer, tabulate
-from theory.predict import predict
-from theory.properties import low_support, translation_by_direction
-from theory.report import prediction_json
-from theory.tasks import Task, make_task
-from theory.verdicts import invariance
-from theory.windows import local_machine, needed_window, smallest_window
+from theory.exact.accuracy import truncation_accuracy
+from theory.language.domains import DOMAINS, boxes, make_training
+from theory.language.encodings import FAMILIES, make_encoding
+from theory.language.layouts import LAYOUTS, digits, make_layout
+from theory.language.tasks import Task, make_task
+from theory.local.windows import local_machine, needed_window, smallest_window
+from theory.predictions.predict import predict
+from theory.predictions.report import prediction_json
+from theory.proofs.causality import causality
+from theory.proofs.properties import low_support, translation_by_direction
+from theory.proofs.verdicts import invariance
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -214,9 +214,9 @@ import empirical, theory
 for package in (theory, empirical):
     for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
-from theory.matrix import advise, write
-from theory.domains import make_training
-from theory.tasks import make_task
+from theory.predictions.matrix import advise, write
+from theory.language.domains import make_training
+from theory.language.tasks import make_task
 print(write(advise(make_task("add"), make_training("either", "4")), "text"))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -12,8 +12,8 @@ import typer
 from theory.errors import InputError
 
 if TYPE_CHECKING:
-    from theory.predict import Prediction
-    from theory.tasks import Task
+    from theory.language.tasks import Task
+    from theory.predictions.predict import Prediction
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -63,10 +63,10 @@ def main() -> None:
 
 def _task(task: str | None, expr: str | None, modulus: int | None, base: int, machine: str | None = None) -> Task:
     """The task asked for; addition where nothing is said."""
-    from theory.tasks import make_task
+    from theory.language.tasks import make_task
 
     if machine is not None:
-        from theory.machine_tasks import read_machine_task
+        from theory.automata.machine_tasks import read_machine_task
 
         if (task, expr, modulus) != (None, None, None):
             raise InputError("--machine gives the whole task: leave out --task, --expr and --modulus")
@@ -81,10 +81,10 @@ def _predict(
     task: str | None, expr: str | None, machine: str | None, modulus: int | None, base: int, pe: str, window: int | None,
     layers: int, layout: str | None, direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str,
 ) -> Prediction:  # fmt: skip
-    from theory.domains import make_training, parse_lengths
-    from theory.encodings import DEFAULT_LAYOUT, make_encoding
-    from theory.layouts import make_layout
-    from theory.predict import predict
+    from theory.language.domains import make_training, parse_lengths
+    from theory.language.encodings import DEFAULT_LAYOUT, make_encoding
+    from theory.language.layouts import make_layout
+    from theory.predictions.predict import predict
 
     encoding, asked = make_encoding(pe, window, layers), parse_lengths(lengths)
     training = make_training(train_domain, train)
@@ -103,7 +103,7 @@ def predict_command(
     train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either", as_json: Json = False,
 ) -> None:  # fmt: skip
     """What a network trained so will do at each length, and why."""
-    from theory.report import prediction_json, prediction_text
+    from theory.predictions.report import prediction_json, prediction_text
 
     found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     print(json.dumps(prediction_json(found), indent=1) if as_json else prediction_text(found))
@@ -119,7 +119,7 @@ def accuracy(
     closed_form: Annotated[bool, typer.Option("--closed-form", help="also the accuracy as an expression in the length m")] = False,
 ) -> None:  # fmt: skip
     """Exact accuracy of the predicted function as fractions: per length, per region (mean over its lengths), per digit; closed forms."""
-    from theory.accuracy_report import make_report, to_json, to_text
+    from theory.exact.report import make_report, to_json, to_text
 
     found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     report = make_report(found, per_digit, closed_form)
@@ -135,8 +135,8 @@ def explain(
     format: Annotated[str, typer.Option(help="text, markdown or latex")] = "text",
 ) -> None:  # fmt: skip
     """The argument behind a prediction, step by step."""
-    from theory.explain import FORMATS
-    from theory.explain import explain as explained
+    from theory.predictions.explain import FORMATS
+    from theory.predictions.explain import explain as explained
 
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}: choose from {', '.join(FORMATS)}")
@@ -150,12 +150,12 @@ def properties(
     train_domain: TrainDomain = "either", as_json: Json = False,
 ) -> int:  # fmt: skip
     """Every decidable property of a task: verdict, certificate, how it is proven, and the certificate checked again."""
-    from theory.domains import make_training
-    from theory.portrait import portrait, portrait_json, portrait_text
+    from theory.language.domains import make_training
+    from theory.proofs.property_report import all_properties, properties_json, properties_text
 
     asked, training = _task(task, expr, modulus, base), make_training(train_domain, train)
-    rows = portrait(asked, training)
-    print(json.dumps(portrait_json(asked, training, rows), indent=1) if as_json else portrait_text(asked, training, rows))
+    rows = all_properties(asked, training)
+    print(json.dumps(properties_json(asked, training, rows), indent=1) if as_json else properties_text(asked, training, rows))
     return int(any(row.rechecked is False for row in rows))
 
 
@@ -166,7 +166,7 @@ def machine(
     format: Annotated[str, typer.Option(help="text, dot, mermaid or json (the table alone)")] = "text", as_json: Json = False,
 ) -> None:  # fmt: skip
     """The minimal finite machine that computes a task digit by digit, or why there is none."""
-    from theory.machine_report import machine_json, machine_of, write
+    from theory.automata.report import machine_json, machine_of, write
 
     asked = _task(task, expr, modulus, base)
     found = machine_of(asked, direction)
@@ -183,9 +183,9 @@ def graph(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Which digits each result digit depends on, for n digits and as a rule for all lengths, with its fingerprints."""
-    from theory.fingerprints import portrait
-    from theory.graph_formats import to_dot, to_json, to_mermaid, to_text
-    from theory.pictures import FORMATS, draw
+    from theory.graphs.fingerprints import portrait
+    from theory.graphs.formats import to_dot, to_json, to_mermaid, to_text
+    from theory.graphs.pictures import FORMATS, draw
 
     writers = {"mermaid": to_mermaid, "dot": to_dot, "json": to_json, "text": to_text}
     form = "json" if as_json else format
@@ -210,7 +210,7 @@ def graph(
 
 def _tasks(names: str | None, expr: str | None, modulus: int | None, base: int) -> list[Task]:
     """The tasks asked for, names separated by commas; a modulus goes to those that have one."""
-    from theory.tasks import CATALOGUE, make_task, needs_modulus
+    from theory.language.tasks import CATALOGUE, make_task, needs_modulus
 
     chosen = _listed(names) if names is not None else []
     if len(chosen) < 2:
@@ -247,8 +247,8 @@ def table(
     as_json: Json = False,
 ) -> None:
     """The papers' matrix, or any other: tasks by encodings by layouts, our prediction beside theirs."""
-    from theory.domains import make_training
-    from theory.matrix import cells, chosen_tasks, papers_tasks, write
+    from theory.language.domains import make_training
+    from theory.predictions.matrix import cells, chosen_tasks, papers_tasks, write
 
     if tasks is None and modulus is not None:
         raise InputError("--modulus goes with --tasks that need one: name them, like --tasks mod-add")
@@ -263,8 +263,8 @@ def advise(
     format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Which encoding and layout suit a task: all of them, the most promising first."""
-    from theory import matrix
-    from theory.domains import make_training
+    from theory.language.domains import make_training
+    from theory.predictions import matrix
 
     form, asked = _format(format, as_json), _task(task, expr, modulus, base, machine)
     print(matrix.write_advice(asked, matrix.advise(asked, make_training("either", train)), form))
@@ -275,7 +275,7 @@ def _listed(text: str) -> list[str]:
 
 
 def _format(name: str, as_json: bool) -> str:
-    from theory.matrix import FORMATS
+    from theory.predictions.matrix import FORMATS
 
     if name not in FORMATS:
         raise InputError(f"unknown format {name!r}: choose from {', '.join(FORMATS)}")
