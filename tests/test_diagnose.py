@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.command import called, refused
-from theory.domains import make_training
 from theory.errors import InputError
-from theory.tasks import Task, make_task
+from theory.language.domains import make_training
+from theory.language.tasks import Task, make_task
 from verify.diagnose import diagnose, read_answers
 
 ADD = make_task("add")

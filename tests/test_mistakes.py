@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.errors import InputError
+from theory.language.tasks import Task, digit_count, make_task
 from theory.mistakes import KINDS, classify, constant_of, explanations, summarise
-from theory.tasks import Task, digit_count, make_task
 
 ADD = make_task("add")
 

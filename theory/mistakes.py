@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from theory.errors import InputError
-from theory.expressions import Expression, affine, evaluate
-from theory.tasks import Task, digit_count
+from theory.language.expressions import Expression, affine, evaluate
+from theory.language.tasks import Task, digit_count
 
 #: in order of priority
 KINDS = ("right", "truncation", "carry", "truncated carry", "shifted", "copy", "constant", "unexplained", "no number")
@@ -72,7 +72,7 @@ def explanations(task: Task, trained: int, a: int, b: int) -> dict[str, frozense
     Raises:
         InputError: a negative operand, a trained length below 1, or a task with a negative value there.
 
-    >>> from theory.tasks import make_task
+    >>> from theory.language.tasks import make_task
     >>> found = explanations(make_task("add"), 2, 47, 195)  # 242; 47 + 95 = 142
     >>> {kind: sorted(found[kind]) for kind in ("right", "truncation", "carry", "copy")}
     {'right': [242], 'truncation': [142], 'carry': [142, 232, 1242], 'copy': [47, 195]}
@@ -148,7 +148,7 @@ def constant_of(task: Task, rows: Iterable[Answered]) -> int | None:
 def classify(task: Task, trained: int, a: int, b: int, answer: int | None, constant: int | None = None) -> str:
     """The first of KINDS that accounts for an answer; `constant` is that of its batch, see `constant_of`.
 
-    >>> from theory.tasks import make_task
+    >>> from theory.language.tasks import make_task
     >>> task = make_task("add")
     >>> [classify(task, 2, 47, 195, answer) for answer in (242, 142, 232, 2420, 195, 5, None)]
     ['right', 'truncation', 'carry', 'shifted', 'copy', 'unexplained', 'no number']

@@ -126,8 +126,8 @@ def diagnose_answers(
     """What a model does, from its answers alone: accuracy per length, what the wrong answers are, and which prediction they fit."""
     from json import dumps
 
-    from theory.domains import make_training
-    from theory.tasks import make_task
+    from theory.language.domains import make_training
+    from theory.language.tasks import make_task
     from verify.diagnose import diagnose, diagnosis_json, print_diagnosis, read_answers
     from verify.report import make_console
 

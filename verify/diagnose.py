@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theory.domains import MAX_LENGTH, Training
 from theory.errors import InputError
-from theory.matrix import advise
+from theory.language.domains import MAX_LENGTH, Training
+from theory.language.tasks import Task, digit_count
 from theory.mistakes import Answered, Mistakes, Tally, classify, constant_of, summarise
-from theory.tasks import Task, digit_count
+from theory.predictions.matrix import advise
 from verify.statistics import Interval, clopper_pearson, place
 from verify.yamlfile import NEWLINE
 
