@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -112,6 +114,35 @@ def certify_network(
     raise typer.Exit(0 if found.verdict == "certified" else 1)
 
 
+@app.command("controls")
+def control_claims(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Claims to control; default: all.")] = None,
+    claims: ClaimsOption = None,
+    results: ResultsOption = None,
+    json: JsonOption = False,
+    seed: SeedOption = None,
+    fabricated: Annotated[bool, typer.Option("--fabricated", help="Fabricated evidence only: ask no network.")] = False,
+) -> None:
+    """Hold each claim against evidence on which it must not be supported, and against evidence on which it must."""
+    from secrets import randbelow
+
+    from verify.controls import run_controls
+    from verify.evidence import load_evidence, results_folder
+    from verify.report import controls_json, make_console, print_controls
+
+    loaded = load_claims(claims)
+    _known(loaded, ids or [])
+    runs = load_evidence(results_folder(results))
+    seed = randbelow(2**31) if seed is None else seed
+    with _progress() as progress:
+        found = run_controls(loaded.claims, ids or [claim.id for claim in loaded.claims], runs, seed, not fabricated, progress)
+    if json:
+        typer.echo(controls_json(found, seed))
+    else:
+        print_controls(make_console(), found, seed)
+    raise typer.Exit(int(any(control.alarming for control in found)))
+
+
 @app.command("diagnose")
 def diagnose_answers(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Answers of any model: columns a, b, answer, in decimal.")],
@@ -149,12 +180,21 @@ def _known(loaded: Loaded, ids: list[str]) -> None:
         raise InputError(f"unknown claim {unknown[0]!r}: {remedy}")
 
 
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error, and the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading the evidence", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
 def _run(loaded: Loaded, ids: list[str], results: Path | None, json: bool, examples: int, seed: int | None) -> None:
     """Decide, print, and exit with the code of the verdicts."""
     from secrets import randbelow
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from verify.engine import run_claims
     from verify.evidence import load_evidence, results_folder
@@ -162,17 +202,8 @@ def _run(loaded: Loaded, ids: list[str], results: Path | None, json: bool, examp
 
     runs = load_evidence(results_folder(results))
     seed = randbelow(2**31) if seed is None else seed
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading the evidence", total=None)
-        verdicts = run_claims(
-            loaded.claims,
-            ids,
-            runs,
-            examples,
-            seed,
-            progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
-        )
+    with _progress() as progress:
+        verdicts = run_claims(loaded.claims, ids, runs, examples, seed, progress=progress)
     if json:
         typer.echo(as_json(loaded, verdicts, seed, examples))
     else:
