@@ -11,7 +11,7 @@ from theory.language.domains import Operand, boxes
 from theory.language.expressions import affine, polynomial
 from theory.language.layouts import LAYOUTS, Layout
 from theory.language.tasks import Task, make_task
-from verify.registry import Base, Bases, CheckResult, Digits, Moduli, check, proven
+from verify.registry import Base, Bases, CheckResult, Digits, Moduli, check, flipped, proven
 
 Expr = Annotated[str, Field(min_length=1, max_length=100)]
 TwoOrMore = Annotated[int, Field(ge=2, le=50)]
@@ -19,7 +19,7 @@ Widths = Annotated[list[Digits], Field(min_length=1, max_length=20)]
 Operation = Literal["add", "mul"]
 
 
-@check
+@check(wrong=flipped)
 def translation_invariant(expr: Expr, bases: Bases, expected: bool) -> CheckResult:
     """Is the task a finite digit-serial transducer whose start is reachable from every reachable state?
 
@@ -108,7 +108,7 @@ def _product_has_no_transducer(base: int) -> tuple[bool, str, int]:
     return False, detail, size * size
 
 
-@check
+@check(wrong=lambda params: {**params, "moduli": [params["base"] + 1]})
 def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digits: Digits) -> CheckResult:
     """f mod p depends on the low `digits` digits of each operand alone.
 
@@ -135,7 +135,7 @@ def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digi
     return proven(True, f"p divides {base}^{digits} for p = {shown}; the difference is p times a polynomial", len(moduli))
 
 
-@check
+@check(wrong=lambda params: {**params, "moduli": [params["base"]]})
 def needs_every_digit(operation: Operation, moduli: Moduli, base: Base) -> CheckResult:
     """No number of low digits is enough: a prime of p does not divide B, so p divides no power of B."""
     for modulus in moduli:
@@ -160,7 +160,7 @@ def _low_support(operation: str, modulus: int, base: int) -> int | None:
     return found.digits if found.value else None
 
 
-@check
+@check(wrong=flipped)
 def top_digit_zero_is_trained(domain: Literal["either", "both"], base: Base, digits: TwoOrMore, expected: bool) -> CheckResult:
     """Does an operand with top digit 0 occur in the training domain? A shorter operand needs that digit there."""
     law = boxes(domain, digits, base)
@@ -176,7 +176,7 @@ def _operand(box: Any, kind: str) -> Operand:
     return operand
 
 
-@check
+@check(wrong=flipped)
 def relative_offsets_constant(
     layout: Literal["padded", "aligned", "interleaved"], base: Base, widths: Widths, expected: bool
 ) -> CheckResult:
