@@ -122,7 +122,8 @@ def test_every_change_gives_another_digest() -> None:
     [
         ({"steps": 0}, "steps 0"), ({"dim": 15}, "multiple"), ({"dropout": 1.0}, "dropout"), ({"heldout": 1}, "heldout"),
         ({"seed": -1}, "seed"), ({"lr": 0.0}, "lr 0"), ({"lr": float("nan")}, "lr nan"),
-        ({"encoding": "abacus2"}, "cannot be trained"), ({"width": 2}, "width"), ({"task": "divide"}, "divide"), ({"layout": "x"}, "layout"),
+        ({"encoding": "abacus2"}, "cannot be trained"), ({"width": 2}, "width"), ({"task": "divide"}, "divide"),
+        ({"layout": "x"}, "layout"),
         ({"encoding": "banded"}, "has no band"),
         ({"encoding": "window"}, "--window"), ({"expr": "a - b"}, "negative"), ({"train_domain": "x"}, "domain"),
         ({"encoding": "rope", "dim": 6}, "even"), ({"sampling": "x"}, "sampling"), ({"curriculum": -1}, "curriculum"),
