@@ -15,10 +15,10 @@ from torch import Tensor
 from empirical.data import Pairs, PairSampler
 from empirical.noise import Noise, integers
 from empirical.spec import RunSpec
-from theory.domains import Box, boxes, digits_at
+from theory.automata.machines import TooLarge
 from theory.errors import InputError
-from theory.machines import TooLarge
-from theory.windows import local_machine
+from theory.language.domains import Box, boxes, digits_at
+from theory.local.windows import local_machine
 
 MAX_CELLS = 20_000_000
 

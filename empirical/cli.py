@@ -63,8 +63,8 @@ def run_command(
 ) -> None:
     """Train one network and store it, its metrics and its evaluation. A finished spec is loaded, an interrupted one resumed."""
     from empirical.spec import PRESETS, spec_from_dict
-    from theory.domains import parse_lengths
-    from theory.encodings import DEFAULT_LAYOUT, ENCODINGS
+    from theory.language.domains import parse_lengths
+    from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS
 
     if task and expr:
         raise InputError("give either --task or --expr, not both")

@@ -15,11 +15,11 @@ from torch import Tensor
 from empirical.encodings.numbering import LINE, Numbering, make_numbering
 from empirical.noise import Noise, choices, integers
 from empirical.spec import RunSpec
-from theory.domains import Box, Operand, boxes
-from theory.expressions import Expression, Given, affine, bounds, evaluate, nodes
-from theory.layouts import SPECIALS, Layout, Slot, Widths
-from theory.machines import Machine
-from theory.tasks import Task
+from theory.automata.machines import Machine
+from theory.language.domains import Box, Operand, boxes
+from theory.language.expressions import Expression, Given, affine, bounds, evaluate, nodes
+from theory.language.layouts import SPECIALS, Layout, Slot, Widths
+from theory.language.tasks import Task
 
 MAX_SHAPES = 20_000  # of unpadded lines, that are listed ahead
 _HASH = (6364136223846793005, 1442695040888963407)

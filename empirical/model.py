@@ -17,7 +17,7 @@ from empirical.encodings import of_attention, of_tokens
 from empirical.encodings.relative import Table
 from empirical.noise import Noise
 from empirical.spec import RunSpec
-from theory.layouts import vocabulary_size
+from theory.language.layouts import vocabulary_size
 
 
 @dataclass

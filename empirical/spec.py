@@ -9,14 +9,14 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from math import inf
 from typing import Any
 
-from theory.bands import seen_offsets
-from theory.domains import Training, make_training, parse_lengths
-from theory.encodings import Encoding, make_encoding
+from theory.automata.formats import from_json
+from theory.automata.machine_tasks import machine_task
 from theory.errors import InputError
-from theory.layouts import Layout, make_layout
-from theory.machine_formats import from_json
-from theory.machine_tasks import machine_task
-from theory.tasks import Task, make_task
+from theory.language.domains import Training, make_training, parse_lengths
+from theory.language.encodings import Encoding, make_encoding
+from theory.language.layouts import Layout, make_layout
+from theory.language.tasks import Task, make_task
+from theory.local.bands import seen_offsets
 
 #: layers / heads / dim; nano, micro and mini are the papers'
 PRESETS: dict[str, tuple[int, int, int]] = {
@@ -62,7 +62,7 @@ class RunSpec:
 
     Lengths count digits, `steps` optimiser steps of `batch` lines each, `max_distance` tokens (relative
     distances are clipped there), `heldout` is the reciprocal of the share of pairs that are never trained on.
-    `machine` is the JSON of a task that is given by its machine (theory.machine_formats), then named `task`. Over the first
+    `machine` is the JSON of a task that is given by its machine (theory.automata.formats), then named `task`. Over the first
     `curriculum` steps the training lengths come in one by one, shortest first. `train_pairs` is the number of distinct pairs that
     training goes through again and again; 0 draws fresh ones.
     """

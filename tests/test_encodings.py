@@ -23,10 +23,10 @@ from empirical.noise import Noise
 from empirical.spec import TRAINABLE, RunSpec
 from empirical.train import build_model
 from tests.networks import TINY
-from theory.alignment import positions
-from theory.encodings import ENCODINGS
 from theory.errors import InputError
-from theory.layouts import Slot
+from theory.language.encodings import ENCODINGS
+from theory.language.layouts import Slot
+from theory.local.alignment import positions
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

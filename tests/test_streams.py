@@ -17,11 +17,11 @@ from empirical.streams import Stream, sampler_of
 from empirical.train import train
 from tests.networks import TINY, pairs, written
 from tests.test_domains import law
+from theory.automata.formats import to_json
+from theory.automata.machines import Machine
 from theory.errors import InputError
-from theory.expressions import evaluate
-from theory.machine_formats import to_json
-from theory.machines import Machine
-from theory.tasks import make_task
+from theory.language.expressions import evaluate
+from theory.language.tasks import make_task
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

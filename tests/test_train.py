@@ -222,7 +222,6 @@ def test_a_checkpoint_cut_anywhere_is_set_aside_and_other_errors_are_not_hidden(
         path.write_bytes(whole[:size])
         assert load_checkpoint(path, code) is None
         assert path.with_suffix(".broken").read_bytes() == whole[:size]
-    path.unlink()
     path.mkdir()
     with pytest.raises(IsADirectoryError):
         load_checkpoint(path, code)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from theory.domains import boxes
+from theory.language.domains import boxes
 from verify import exact, proofs, registry
-from verify.checks import REGISTRY, CheckResult, parameter_problem, run_check
+from verify.checks import REGISTRY, WRONG, CheckResult, parameter_problem, run_check
 from verify.claims import ROOT, load_claims
 from verify.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
 
@@ -28,15 +28,15 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("relative_offsets_constant", {"layout": "aligned", "base": 10, "widths": [6], "expected": True}, {"layout": "padded"}),
     ("relative_offsets_constant", {"layout": "interleaved", "base": 10, "widths": [6], "expected": True}, {"expected": False}),
     ("modular_addition_is", {"p": 150, "base": 10, "trained": 4, "lengths": "5-9", "domains": ["both"], "value": "1/3"}, {"value": "1/2"}),
-    ("modular_addition_tends_to_reciprocal", {"moduli": [51, 150], "base": 10, "trained": 4}, {}),
+    ("modular_addition_tends_to_reciprocal", {"moduli": [51, 150], "base": 10, "trained": 4}, {"of": "p"}),
     (
         "modular_addition_near_reciprocal",
         {"moduli": [151], "base": 10, "trained": 4, "domains": ["either", "both"], "factor": 2.0},
         {"moduli": [197]},
     ),
-    ("modular_addition_threshold", {"below": 60, "base": 10, "trained": 2}, {}),
+    ("modular_addition_threshold", {"below": 60, "base": 10, "trained": 2}, {"threshold": "p' + 1"}),
     ("modular_multiplication_limit", {"moduli": [3, 51], "reciprocal": False}, {"reciprocal": True}),
-    ("truncated_multiplication_is_rarely_right", {"bases": [2, 10], "trained": 2, "ahead": 2}, {}),
+    ("truncated_multiplication_is_rarely_right", {"bases": [2, 10], "trained": 2, "ahead": 2}, {"value": "0"}),
     ("truncated_addition_is_right", {"base": 10, "trained": 4, "lengths": "5", "domains": ["sampler"], "value": "0"}, {"value": "1/100"}),
     (
         "released_count_is",
@@ -54,8 +54,8 @@ def test_true_statements_are_supported_and_false_ones_refuted(name: str, params:
         params = {**params, "count": sum((a * b - (a % 100) * (b % 100)) % 51 == 0 for a, b in pairs)}
     result = run_check(name, params)
     assert result.verdict == SUPPORTED, result.detail
-    if change:
-        assert run_check(name, {**params, **change}).verdict == REFUTED
+    assert run_check(name, {**params, **change}).verdict == REFUTED
+    assert run_check(name, WRONG[name](params)).verdict == REFUTED
 
 
 def test_every_check_has_a_case_and_a_claim() -> None:
@@ -96,14 +96,14 @@ def test_a_wrong_count_is_never_support(monkeypatch: pytest.MonkeyPatch, name: s
 )
 def test_a_wrong_engine_is_noticed(monkeypatch: pytest.MonkeyPatch, attribute: str, name: str, params: dict[str, Any]) -> None:
     monkeypatch.setattr(exact, attribute, lambda *arguments: Fraction(1, 7))
-    with pytest.raises(RuntimeError, match=r"theory\.accuracy"):
+    with pytest.raises(RuntimeError, match=r"theory\.exact\.accuracy"):
         run_check(name, params)
 
 
 def test_a_wrong_property_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    properties = import_module("theory.properties")  # theory.properties is the function
+    properties = import_module("theory.proofs.properties")  # theory.proofs.properties is the function
     monkeypatch.setattr(properties, "translation_invariance", lambda task: properties.Property(False, "planted"))
-    with pytest.raises(RuntimeError, match=r"theory\.properties"):
+    with pytest.raises(RuntimeError, match=r"theory\.proofs\.properties"):
         run_check("translation_invariant", CASES[0][1])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -112,6 +114,62 @@ def certify_network(
     raise typer.Exit(0 if found.verdict == "certified" else 1)
 
 
+@app.command("controls")
+def control_claims(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Claims to control; default: all.")] = None,
+    claims: ClaimsOption = None,
+    results: ResultsOption = None,
+    json: JsonOption = False,
+    seed: SeedOption = None,
+    fabricated: Annotated[bool, typer.Option("--fabricated", help="Fabricated evidence only: ask no network.")] = False,
+) -> None:
+    """Hold each claim against evidence on which it must not be supported, and against evidence on which it must."""
+    from secrets import randbelow
+
+    from verify.controls import run_controls
+    from verify.evidence import load_evidence, results_folder
+    from verify.report import controls_json, make_console, print_controls
+
+    loaded = load_claims(claims)
+    _known(loaded, ids or [])
+    runs = load_evidence(results_folder(results))
+    seed = randbelow(2**31) if seed is None else seed
+    with _progress() as progress:
+        found = run_controls(loaded.claims, ids or [claim.id for claim in loaded.claims], runs, seed, not fabricated, progress)
+    if json:
+        typer.echo(controls_json(found, seed))
+    else:
+        print_controls(make_console(), found, seed)
+    raise typer.Exit(int(any(control.alarming for control in found)))
+
+
+@app.command("diagnose")
+def diagnose_answers(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Answers of any model: columns a, b, answer, in decimal.")],
+    train: Annotated[str, typer.Option("--train", help="Lengths the model was trained on: 4, 1-3 or 2,4.")],
+    task: Annotated[str | None, typer.Option("--task", help="A task of arith-theory: add, mul, mod-add, ...")] = None,
+    expr: Annotated[str | None, typer.Option("--expr", help="Your own task, like '(3*a + b) % 24'.")] = None,
+    modulus: Annotated[int | None, typer.Option("--modulus", help="p of the tasks that have one.")] = None,
+    base: Annotated[int, typer.Option("--base", help="Number base that the model writes in, at least 2.")] = 10,
+    train_domain: Annotated[str, typer.Option("--train-domain", help="either (D_n), both (D_abn) or sampler.")] = "either",
+    json: JsonOption = False,
+) -> None:
+    """What a model does, from its answers alone: accuracy per length, what the wrong answers are, and which prediction they fit."""
+    from json import dumps
+
+    from theory.language.domains import make_training
+    from theory.language.tasks import make_task
+    from verify.diagnose import diagnose, diagnosis_json, print_diagnosis, read_answers
+    from verify.report import make_console
+
+    asked = make_task("add" if task is None and expr is None else task, expr, base, modulus)
+    found = diagnose(asked, make_training(train_domain, train), read_answers(file))
+    if json:
+        typer.echo(dumps(diagnosis_json(found), indent=1))
+    else:
+        print_diagnosis(make_console(), found)
+
+
 def _known(loaded: Loaded, ids: list[str]) -> None:
     known = {claim.id for claim in loaded.claims}
     if unknown := [name for name in ids if name not in known]:
@@ -122,12 +180,21 @@ def _known(loaded: Loaded, ids: list[str]) -> None:
         raise InputError(f"unknown claim {unknown[0]!r}: {remedy}")
 
 
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error, and the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading the evidence", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
 def _run(loaded: Loaded, ids: list[str], results: Path | None, json: bool, examples: int, seed: int | None) -> None:
     """Decide, print, and exit with the code of the verdicts."""
     from secrets import randbelow
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from verify.engine import run_claims
     from verify.evidence import load_evidence, results_folder
@@ -135,17 +202,8 @@ def _run(loaded: Loaded, ids: list[str], results: Path | None, json: bool, examp
 
     runs = load_evidence(results_folder(results))
     seed = randbelow(2**31) if seed is None else seed
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading the evidence", total=None)
-        verdicts = run_claims(
-            loaded.claims,
-            ids,
-            runs,
-            examples,
-            seed,
-            progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
-        )
+    with _progress() as progress:
+        verdicts = run_claims(loaded.claims, ids, runs, examples, seed, progress=progress)
     if json:
         typer.echo(as_json(loaded, verdicts, seed, examples))
     else:

@@ -112,7 +112,7 @@ def run_claims(
         if claim.id in bases:
             verdicts.append(_conclude(claim, decisions[claim.id], bases[claim.id], fresh))
         elif isinstance(claim.evidence, CertificateEvidence):
-            verdicts.append(_certify_group(claim, claim.evidence, runs, certify, progress))
+            verdicts.append(certify_group(claim, claim.evidence, runs, certify, progress))
         else:
             verdicts.append(_run_symbolic(claim))
     return verdicts
@@ -139,14 +139,19 @@ def _run_symbolic(claim: Claim) -> Verdict:
     return _verdict(claim, result.verdict, result.detail, {**facts, "examined": result.examined})
 
 
-def _certify_group(
-    claim: Claim, evidence: CertificateEvidence, runs: Sequence[Run], certify: Certify, progress: Progress
+def certify_group(
+    claim: Claim,
+    evidence: CertificateEvidence,
+    runs: Sequence[Run],
+    certify: Certify,
+    progress: Progress = lambda what, done, total: None,
 ) -> Verdict:
     """A claim that every network of a group is right at every length, or that none is: a proof for each, nothing about other seeds."""
     group, wanted = evidence.certificates.group, evidence.outcome
     found: list[Outcome] = []
     try:
         networks = ev.of_group(runs, group)
+        absent = ev.missing(networks, group)
         for one in certify(networks):
             found.append(one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits)))
             progress("networks certified", len(found), len(networks))
@@ -160,6 +165,9 @@ def _certify_group(
         verdict = {"error": ERROR, "undecided": INCONCLUSIVE}.get(other[0].verdict, REFUTED)
         first = f"network {other[0].digest} (seed {other[0].seed}): {other[0].shown}"
         return _verdict(claim, verdict, f"{len(found) - len(other)} of {len(found)} networks {wanted}; {first}", facts)
+    if absent:
+        shortage = f"{len(absent)} of {len(found) + len(absent)} registered networks of {group} have not finished"
+        return _verdict(claim, INCONCLUSIVE, shortage, facts)
     if len(found) < (claim.decision.min_seeds or 1):
         return _verdict(claim, INCONCLUSIVE, f"{len(found)} networks {wanted}, {claim.decision.min_seeds} needed", facts)
     return _verdict(claim, SUPPORTED, f"{len(found)} of {len(found)} networks {wanted}; {_example(found)}", facts)
@@ -224,6 +232,9 @@ def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> 
             return Basis(None, Decision(UNTESTED, "; ".join([f"no run of group {side.group} yet", *notes])))
         if unregistered := sum(not ev.registered(run) for run in right):
             notes.append(f"{unregistered} of {len(right)} networks of {side.group} were trained without a registered prediction")
+        if absent := ev.missing(found, side.group):
+            shortage = f"{len(absent)} of {len(found) + len(absent)} registered networks of {side.group} have not finished"
+            return Basis(None, Decision(INCONCLUSIVE, "; ".join([shortage, *notes])))
         if sum(run.result.get("data_stream") != "per seed" for run in right) > 1:
             notes.append(f"networks of {side.group} differ in initial weights alone: their seeds drew the same training batches")
         learned = [run for run in right if ev.learned_in_distribution(run, decision.id_at_least)]
@@ -272,6 +283,8 @@ def _evaluate_again(
         for digest, run in bases[claim.id].networks.items():
             networks[digest] = run
             lengths.setdefault(digest, set()).update(cell.length for cell in bases[claim.id].units[digest])
+            if claim.decision.id_at_least is not None:  # what was learned is looked at again, too
+                lengths[digest].add(run.spec.training.longest)
     jobs = [Job(run.folder, tuple(sorted(lengths[digest])), examples, seed) for digest, run in networks.items()]
     fresh: dict[str, Fresh] = {}
     for result in reevaluate(jobs):
@@ -323,20 +336,23 @@ def _network_record(claim: Claim, run: Run, unit: Unit, again: Fresh) -> tuple[d
         "digest": run.spec.digest,
         "group": run.result["group"],
         "seed": run.spec.seed,
-        "commit": run.result.get("commit"),
-        "dirty": run.result.get("dirty"),
-        "predictions": run.result.get("predictions"),
+        **{name: run.result.get(name) for name in ("weights_sha256", "commit", "dirty", "code_sha256", "versions", "predictions")},
         "cells": [_cell_record(cell, alpha) for cell in unit],
     }
     name = f"network {run.spec.digest} (seed {run.spec.seed})"
     if again.problem:
         return record, f"{name} could not be evaluated again: {again.problem}"
+    measure, lengths = claim.evidence.measure, [cell.length for cell in unit]
     try:
-        second = ev.cells_of(dict(again.entries), claim.evidence.measure, [cell.length for cell in unit])
+        second = ev.cells_of(dict(again.entries), measure, lengths)
+        pairs = list(zip(unit, second, strict=True))
+        if claim.decision.id_at_least is not None:  # the networks that did learn: so must these weights have
+            longest = [run.spec.training.longest]
+            pairs += zip(ev.run_cells(run, "truth", longest), ev.cells_of(dict(again.entries), "truth", longest), strict=True)
     except ev.Unmeasured as error:
         return record, f"{name} evaluated again: {error}"
     record["evaluated_again"] = [asdict(cell) for cell in second]
-    for cell, other in zip(unit, second, strict=True):
+    for cell, other in pairs:
         if (p := same_rate(cell, other)) < CONTRADICTION:
             shown = f"{cell.correct} of {cell.examples} committed, {other.correct} of {other.examples} now (p = {p:.1g})"
             return record, f"{name}: the weights contradict the committed counts at length {cell.length}: {shown}"

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from theory.domains import Operand, boxes
-from theory.expressions import affine, polynomial
-from theory.layouts import LAYOUTS, Layout
-from theory.tasks import Task, make_task
-from verify.registry import Base, Bases, CheckResult, Digits, Moduli, check, proven
+from theory.language.domains import Operand, boxes
+from theory.language.expressions import affine, polynomial
+from theory.language.layouts import LAYOUTS, Layout
+from theory.language.tasks import Task, make_task
+from verify.registry import Base, Bases, CheckResult, Digits, Moduli, check, flipped, proven
 
 Expr = Annotated[str, Field(min_length=1, max_length=100)]
 TwoOrMore = Annotated[int, Field(ge=2, le=50)]
@@ -19,7 +19,7 @@ Widths = Annotated[list[Digits], Field(min_length=1, max_length=20)]
 Operation = Literal["add", "mul"]
 
 
-@check
+@check(wrong=flipped)
 def translation_invariant(expr: Expr, bases: Bases, expected: bool) -> CheckResult:
     """Is the task a finite digit-serial transducer whose start is reachable from every reachable state?
 
@@ -45,11 +45,11 @@ def translation_invariant(expr: Expr, bases: Bases, expected: bool) -> CheckResu
 
 def _agree_with_theory(task: Task, invariant: bool) -> None:
     """The theory engine answers the same question by another route; a disagreement is a bug in one of the two."""
-    from theory.properties import translation_invariance
+    from theory.proofs.properties import translation_invariance
 
     said = translation_invariance(task).value
     if said is not invariant:
-        raise RuntimeError(f"theory.properties says {said} for {task.text} in base {task.base}, the proof says {invariant}")
+        raise RuntimeError(f"theory.proofs.properties says {said} for {task.text} in base {task.base}, the proof says {invariant}")
 
 
 def _carry_machine(alpha: int, beta: int, gamma: int, base: int) -> tuple[bool, str, int]:
@@ -108,7 +108,7 @@ def _product_has_no_transducer(base: int) -> tuple[bool, str, int]:
     return False, detail, size * size
 
 
-@check
+@check(wrong=lambda params: {**params, "moduli": [params["base"] + 1]})
 def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digits: Digits) -> CheckResult:
     """f mod p depends on the low `digits` digits of each operand alone.
 
@@ -127,7 +127,7 @@ def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digi
     for modulus in moduli:
         low = _low_support(operation, modulus, base)
         if (low is not None and low <= digits) != (power % modulus == 0):
-            raise RuntimeError(f"theory.properties says low support {low} for {operation} mod {modulus} in base {base}")
+            raise RuntimeError(f"theory.proofs.properties says low support {low} for {operation} mod {modulus} in base {base}")
         if power % modulus:
             other = 0 if operation == "add" else 1
             return proven(False, f"p = {modulus}: a = {power}, b = {other} gives {power % modulus}, a = 0 gives 0", len(moduli))
@@ -135,7 +135,7 @@ def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digi
     return proven(True, f"p divides {base}^{digits} for p = {shown}; the difference is p times a polynomial", len(moduli))
 
 
-@check
+@check(wrong=lambda params: {**params, "moduli": [params["base"]]})
 def needs_every_digit(operation: Operation, moduli: Moduli, base: Base) -> CheckResult:
     """No number of low digits is enough: a prime of p does not divide B, so p divides no power of B."""
     for modulus in moduli:
@@ -144,7 +144,7 @@ def needs_every_digit(operation: Operation, moduli: Moduli, base: Base) -> Check
             rest //= common
         low = _low_support(operation, modulus, base)
         if (low is None) != (rest > 1):
-            raise RuntimeError(f"theory.properties says low support {low} for {operation} mod {modulus} in base {base}")
+            raise RuntimeError(f"theory.proofs.properties says low support {low} for {operation} mod {modulus} in base {base}")
         if rest == 1:
             return proven(False, f"p = {modulus} divides {base}^{low}: the digits above are not needed", len(moduli))
     detail = f"p = {', '.join(map(str, moduli))} divide no power of {base}: digit m of a alone changes the result, for every m"
@@ -152,15 +152,15 @@ def needs_every_digit(operation: Operation, moduli: Moduli, base: Base) -> Check
 
 
 def _low_support(operation: str, modulus: int, base: int) -> int | None:
-    from theory.properties import low_support
+    from theory.proofs.properties import low_support
 
     found = low_support(make_task(f"mod-{operation}", base=base, modulus=modulus))
     if found.value is None or (found.value and found.digits is None):
-        raise RuntimeError(f"theory.properties does not decide the low support of {operation} mod {modulus} in base {base}")
+        raise RuntimeError(f"theory.proofs.properties does not decide the low support of {operation} mod {modulus} in base {base}")
     return found.digits if found.value else None
 
 
-@check
+@check(wrong=flipped)
 def top_digit_zero_is_trained(domain: Literal["either", "both"], base: Base, digits: TwoOrMore, expected: bool) -> CheckResult:
     """Does an operand with top digit 0 occur in the training domain? A shorter operand needs that digit there."""
     law = boxes(domain, digits, base)
@@ -176,7 +176,7 @@ def _operand(box: Any, kind: str) -> Operand:
     return operand
 
 
-@check
+@check(wrong=flipped)
 def relative_offsets_constant(
     layout: Literal["padded", "aligned", "interleaved"], base: Base, widths: Widths, expected: bool
 ) -> CheckResult:

@@ -30,13 +30,28 @@ class CheckResult:
 
 
 Check = Callable[..., CheckResult]
+Wrong = Callable[[Mapping[str, Any]], dict[str, Any]]
 REGISTRY: dict[str, Check] = {}
+#: check -> from the parameters of a claim to some under which the statement is false; see verify.controls
+WRONG: dict[str, Wrong] = {}
 
 
-def check(function: Check) -> Check:
-    """Register a check under its function name; its annotations are the schema of the claim's `params`."""
-    REGISTRY[function.__name__] = function
-    return function
+def check(wrong: Wrong) -> Callable[[Check], Check]:
+    """Register a check under its function name; its annotations are the schema of the claim's `params`.
+
+    Every check comes with its negative control: `wrong` changes parameters so that the statement becomes false.
+    """
+
+    def register(function: Check) -> Check:
+        REGISTRY[function.__name__], WRONG[function.__name__] = function, wrong
+        return function
+
+    return register
+
+
+def flipped(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The negative control of a check that is told what to expect."""
+    return {**params, "expected": not params["expected"]}
 
 
 def proven(holds: bool, detail: str, examined: int) -> CheckResult:
@@ -55,7 +70,10 @@ def parameter_problem(name: str, params: Mapping[str, Any]) -> str:
     """What is wrong with the parameters of a check, or nothing."""
     function = REGISTRY[name]
     hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {parameter: (hints[parameter], ...) for parameter in inspect.signature(function).parameters}
+    parameters = inspect.signature(function).parameters
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default) for name, parameter in parameters.items()
+    }
     model = create_model(name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
     try:
         model.model_validate(dict(params))

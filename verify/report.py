@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from verify.claims import Claim, Loaded
 from verify.engine import Verdict
-from verify.statistics import ERROR, VERDICTS
+from verify.statistics import ERROR, UNTESTED, VERDICTS
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from verify.controls import Control
 
 #: headings of the families of this project's claims; others stand under their own name
 FAMILIES = {
@@ -45,7 +47,7 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
     return int(any(verdict.verdict == ERROR for verdict in verdicts))
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
+def counted(verdicts: Sequence[Verdict | Control]) -> str:
     """'12 supported, 3 refuted, ...' in a fixed order."""
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
@@ -63,8 +65,30 @@ def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]
             why = f"{statements[verdict.id]}\n[dim]{_escape(verdict.detail)}[/dim]"
             table.add_row(verdict.id, verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
         console.print(table)
-    console.print(f"{len(verdicts)} claims: {summary(verdicts)}")
+    console.print(f"{len(verdicts)} claims: {counted(verdicts)}")
     print_source(console, loaded)
+
+
+def controls_json(found: Sequence[Control], seed: int) -> str:
+    """The JSON object that `controls --json` prints."""
+    return json.dumps({"seed": seed, "controls": [{**asdict(control), "passed": control.passed} for control in found]}, indent=1)
+
+
+def print_controls(console: Console, found: Sequence[Control], seed: int) -> None:
+    """A line per kind of control, and each control that failed."""
+    table = _table("control", "must be", "passed", "verdicts")
+    for name in dict.fromkeys(control.name for control in found):
+        kind = [control for control in found if control.name == name]
+        tried = [control for control in kind if control.verdict != UNTESTED]
+        must = "supported" if name == "as predicted" else "not supported"
+        table.add_row(name, must, f"{sum(control.passed for control in tried)} of {len(tried)}", counted(kind))
+    console.print(table)
+    for control in found:
+        if not control.passed:
+            word = "[bold red]failed[/]" if control.alarming else "[yellow]weak[/]"
+            shown = f"{control.claim}, {control.name}: {control.verdict}: {_escape(control.detail)}"
+            console.print(f"{word}: {shown}", highlight=False)
+    console.print(f"{len({control.claim for control in found})} claims controlled, with --seed {seed}", highlight=False)
 
 
 def print_source(console: Console, loaded: Loaded) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from empirical.noise import Noise, integers
 from theory.errors import InputError
-from theory.layouts import Slot
+from theory.language.layouts import Slot
 
 if TYPE_CHECKING:
     from empirical.spec import RunSpec
