@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from theory.cli import run
 from theory.errors import InputError
 from verify.claims import Loaded, load_claims
+
+if TYPE_CHECKING:
+    from verify.engine import Verdict
 
 app = typer.Typer(
     help=__doc__,
@@ -26,34 +30,125 @@ ResultsOption = Annotated[Path | None, typer.Option("--results", help="Folder of
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ExamplesOption = Annotated[int, typer.Option("--examples", min=20, max=100_000, help="Fresh inputs per network and test length.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the fresh inputs; default: a new one.")]
+FullOption = Annotated[bool, typer.Option("--full", help="Evaluate and certify every network again, not one of each group.")]
+OnlyOption = Annotated[list[str] | None, typer.Option("--only", metavar="FAMILY", help="Claims of these families alone.")]
+ScaleOption = Annotated[str | None, typer.Option("--scale", help="Claims of this scale alone: symbolic, reduced or paper.")]
+FailOption = Annotated[str, typer.Option("--fail-on", help="Verdicts to exit with 1 for, beside error: refuted, inconclusive, untested.")]
+MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print Markdown, as for a CI summary.")]
+RetrainOption = Annotated[list[str] | None, typer.Option("--retrain", metavar="ID", help="Train the networks of these claims anew first.")]
+IntoOption = Annotated[Path, typer.Option("--into", help="Store of what --retrain trains.")]
+LedgerOption = Annotated[Path | None, typer.Option("--ledger", help="Ledger of verdicts; default: that of this user.")]
 
 
 @app.command("all")
 def check_all(
-    claims: ClaimsOption = None,
-    results: ResultsOption = None,
-    json: JsonOption = False,
-    examples: ExamplesOption = 200,
-    seed: SeedOption = None,
-) -> None:
-    """Decide every claim."""
+    claims: ClaimsOption = None, results: ResultsOption = None, only: OnlyOption = None, scale: ScaleOption = None,
+    full: FullOption = False, examples: ExamplesOption = 200, seed: SeedOption = None, fail_on: FailOption = "",
+    retrain: RetrainOption = None, into: IntoOption = Path("retrained"), ledger: LedgerOption = None,
+    json: JsonOption = False, markdown: MarkdownOption = False,
+) -> None:  # fmt: skip
+    """Decide every claim; of each group of networks one, drawn by the seed, is evaluated again."""
     loaded = load_claims(claims)
-    _run(loaded, [claim.id for claim in loaded.claims], results, json, examples, seed)
+    asked = Asked(results, examples, seed, not full, tuple(retrain or ()), into, ledger)
+    verdicts, provenance = _decide(loaded, _chosen(loaded, only, scale), asked)
+    _print(loaded, verdicts, provenance, json, markdown)
+    raise typer.Exit(_code(verdicts, fail_on))
 
 
 @app.command("run")
 def check_some(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Claims to decide; `arith-verify list` names them.")],
-    claims: ClaimsOption = None,
-    results: ResultsOption = None,
-    json: JsonOption = False,
-    examples: ExamplesOption = 200,
-    seed: SeedOption = None,
-) -> None:
-    """Decide the claims named."""
+    claims: ClaimsOption = None, results: ResultsOption = None, examples: ExamplesOption = 200, seed: SeedOption = None,
+    fail_on: FailOption = "", retrain: RetrainOption = None, into: IntoOption = Path("retrained"), ledger: LedgerOption = None,
+    json: JsonOption = False, markdown: MarkdownOption = False,
+) -> None:  # fmt: skip
+    """Decide the claims named; all their networks are evaluated again."""
     loaded = load_claims(claims)
     _known(loaded, ids)
-    _run(loaded, ids, results, json, examples, seed)
+    verdicts, provenance = _decide(loaded, ids, Asked(results, examples, seed, False, tuple(retrain or ()), into, ledger))
+    _print(loaded, verdicts, provenance, json, markdown)
+    raise typer.Exit(_code(verdicts, fail_on))
+
+
+@app.command("report")
+def write_report(
+    html: Annotated[Path | None, typer.Option("--html", help="Write one self-contained HTML file.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML; --fail-on says what a failed test is.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write what `all --json` prints.")] = None,
+    verdicts: Annotated[Path | None, typer.Option("--verdicts", help="Report these, from `all --json`, and decide nothing anew.")] = None,
+    claims: ClaimsOption = None, results: ResultsOption = None, only: OnlyOption = None, scale: ScaleOption = None,
+    full: FullOption = False, examples: ExamplesOption = 200, seed: SeedOption = None, fail_on: FailOption = "",
+    ledger: LedgerOption = None,
+) -> None:  # fmt: skip
+    """Decide every claim, and write the verdicts as files."""
+    from verify import formats
+    from verify.evidence import load_evidence, results_folder
+
+    if html is markdown is junit is json is None:
+        raise InputError("nothing to write: give --html, --markdown, --junit or --json with a file name")
+    loaded = load_claims(claims)
+    if verdicts is None:
+        found, provenance = _decide(loaded, _chosen(loaded, only, scale), Asked(results, examples, seed, not full, ledger=ledger))
+    else:
+        found, provenance = formats.read_verdicts(verdicts, loaded)
+    texts: dict[Path, str] = {}
+    if html is not None:
+        from verify.html_report import html_report
+
+        folder = results_folder(results)
+        texts[html] = html_report(loaded, found, provenance, load_evidence(folder), folder)
+    if markdown is not None:
+        texts[markdown] = formats.markdown(loaded, found, provenance) + "\n"
+    if junit is not None:
+        texts[junit] = formats.junit(found, _failing(fail_on)) + "\n"
+    if json is not None:
+        texts[json] = formats.verdicts_json(found, provenance) + "\n"
+    for path, text in texts.items():
+        _write(path, text)
+    raise typer.Exit(_code(found, fail_on))
+
+
+@app.command("diff")
+def show_changes(ledger: LedgerOption = None, json: JsonOption = False) -> None:
+    """What the last run changed: claims whose verdict, statement or evidence is another than in the run before."""
+    from json import dumps
+
+    from verify import ledger as book
+    from verify.report import make_console, print_changes
+
+    lines = book.read(ledger or book.default_path())
+    found = book.changes(lines)
+    if json:
+        typer.echo(dumps([vars(change) for change in found], indent=1))
+    else:
+        print_changes(make_console(), found, lines[-1])
+
+
+@app.command("lint")
+def lint_claims(claims: ClaimsOption = None, results: ResultsOption = None) -> None:
+    """Read the claims file, and name what in it should be mended."""
+    from verify.evidence import load_evidence, results_folder
+    from verify.lint import problems, silent
+
+    loaded = load_claims(claims)
+    runs = load_evidence(results_folder(results))
+    found = problems(loaded, runs)
+    for line in found:
+        typer.echo(f"{loaded.path.name}: {line}")
+    untested = silent(loaded, runs)
+    for line in untested:
+        typer.echo(f"untested: {line}")
+    typer.echo(f"{len(loaded.claims)} claims, {len(loaded.assumptions)} assumptions: {len(found)} to mend, {len(untested)} without runs")
+    raise typer.Exit(int(bool(found)))
+
+
+@app.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of a claims file, for an editor."""
+    from verify.lint import schema
+
+    typer.echo(schema())
 
 
 @app.command("list")
@@ -192,25 +287,108 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
-def _run(loaded: Loaded, ids: list[str], results: Path | None, json: bool, examples: int, seed: int | None) -> None:
-    """Decide, print, and exit with the code of the verdicts."""
+@dataclass(frozen=True)
+class Asked:
+    """How claims are to be decided: the options that `all`, `run` and `report` share."""
+
+    results: Path | None
+    examples: int
+    seed: int | None
+    sample: bool
+    retrain: tuple[str, ...] = ()
+    into: Path = Path("retrained")
+    ledger: Path | None = None
+
+
+def _chosen(loaded: Loaded, only: list[str] | None, scale: str | None) -> list[str]:
+    """The ids of the families and of the scale asked for."""
+    families = {claim.family for claim in loaded.claims}
+    if unknown := [name for name in only or () if name not in families]:
+        raise InputError(f"unknown family {unknown[0]!r}: choose from {', '.join(sorted(families))}")
+    if scale not in (None, "symbolic", "reduced", "paper"):
+        raise InputError(f"unknown scale {scale!r}: choose from symbolic, reduced, paper")
+    ids = [claim.id for claim in loaded.claims if claim.family in (only or families) and scale in (None, claim.scale)]
+    if not ids:
+        raise InputError(f"no claim of {', '.join(only or ())} is of scale {scale}")
+    return ids
+
+
+def _decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict], dict[str, Any]]:
+    """Decide, and note it in the ledger."""
+    from functools import partial
     from secrets import randbelow
 
-    from verify.engine import run_claims
+    from verify import ledger as book
+    from verify.certificates import outcomes
+    from verify.engine import attempt, crashed, run_claims, sampled
     from verify.evidence import load_evidence, results_folder
-    from verify.report import as_json, exit_code, make_console, print_verdicts
+    from verify.provenance import provenance
+    from verify.reevaluate import evaluate_jobs
+    from verify.retrain import retrain
+    from verify.workers import Workers
 
-    runs = load_evidence(results_folder(results))
-    seed = randbelow(2**31) if seed is None else seed
-    with _progress() as progress:
-        verdicts = run_claims(loaded.claims, ids, runs, examples, seed, progress=progress)
+    folder = results_folder(asked.results)
+    runs = load_evidence(folder)
+    seed = randbelow(2**31) if asked.seed is None else asked.seed
+    _known(loaded, list(asked.retrain))
+    with _progress() as progress, Workers() as workers:
+        if asked.retrain:
+            anew = [claim for claim in loaded.claims if claim.id in asked.retrain]
+            runs = retrain(anew, runs, folder, asked.into, workers, progress)
+        verdicts = run_claims(
+            loaded.claims, ids, runs, asked.examples, seed, sample=asked.sample, progress=progress,
+            reevaluate=partial(evaluate_jobs, workers=workers),
+            certify=partial(outcomes, live=sampled(runs, seed) if asked.sample else None, workers=workers),
+            prove=lambda checks: (result for _, result in workers.run(attempt, checks, crashed)),
+        )  # fmt: skip
+    rests_on = provenance(loaded, runs, seed, asked.examples, asked.sample)
+    try:
+        book.append(asked.ledger or book.default_path(), book.entry(loaded, verdicts, rests_on))
+    except InputError as error:
+        typer.echo(f"not noted: {error}", err=True)
+    return verdicts, rests_on
+
+
+def _print(loaded: Loaded, verdicts: list[Verdict], provenance: dict[str, Any], json: bool, markdown: bool) -> None:
+    from verify import formats
+    from verify.report import make_console, print_verdicts
+
     if json:
-        typer.echo(as_json(loaded, verdicts, seed, examples))
+        typer.echo(formats.verdicts_json(verdicts, provenance))
+    elif markdown:
+        typer.echo(formats.markdown(loaded, verdicts, provenance))
     else:
         console = make_console()
         print_verdicts(console, loaded, verdicts)
-        console.print(f"networks evaluated again with --seed {seed} --examples {examples}", highlight=False)
-    raise typer.Exit(exit_code(verdicts))
+        which = "one network of each group" if provenance["sample"] else "networks"
+        console.print(f"{which} evaluated again with --seed {provenance['seed']} --examples {provenance['examples']}", highlight=False)
+
+
+def _failing(fail_on: str) -> set[str]:
+    """The verdicts to fail on; `error` always is one."""
+    from verify.statistics import SUPPORTED, VERDICTS
+
+    names = {name.strip() for name in fail_on.split(",")} - {""}
+    if unknown := sorted(names - set(VERDICTS) | names & {SUPPORTED}):
+        raise InputError(f"--fail-on {unknown[0]}: choose from refuted, inconclusive, untested, error")
+    return names | {"error"}
+
+
+def _code(verdicts: list[Verdict], fail_on: str) -> int:
+    """0 when every check ran (a refuted claim is a finding), 1 when one did not or a verdict is one to fail on."""
+    failing = _failing(fail_on)
+    return int(any(verdict.verdict in failing for verdict in verdicts))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write beside and rename, so that a reader never sees half a file."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}: name a file that can be written") from None
+    typer.echo(f"{path}: {len(text.encode())} bytes", err=True)
 
 
 def main() -> None:

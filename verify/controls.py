@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from theory.errors import InputError
 from verify import evidence as ev
+from verify.basis import describe, prepare
 from verify.certificates import Outcome
 from verify.checks import WRONG, run_check
 from verify.claims import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, RunsEvidence, TableEvidence, resolve_lengths
-from verify.engine import certify_group, prepare
+from verify.engine import certify_group
 from verify.live_controls import Live, ask
 from verify.statistics import ERROR, SUPPORTED, UNTESTED
 
@@ -84,8 +84,7 @@ def run_controls(
         try:
             found += _controls(claim, runs, answers, max(family, 1))
         except Exception as error:  # of our controls, not of the claim
-            shown = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-            found.append(Control(claim.id, OPPOSITE, ERROR, shown))
+            found.append(Control(claim.id, OPPOSITE, ERROR, describe(error)))
     return found
 
 

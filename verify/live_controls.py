@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from verify import evidence as ev
-from verify.certificates import LIVE, PROCESSES, Outcome, outcome
+from verify.certificates import LIVE, Outcome, outcome
 from verify.claims import CertificateEvidence, Claim, RunsEvidence, resolve_lengths
+from verify.workers import Workers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,9 +70,12 @@ def _in_two_processes(jobs: Sequence[Job]) -> Iterator[Live]:
     if len(jobs) < 2:
         yield from map(answer, jobs)
         return
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(answer, job) for job in jobs]):
-            yield future.result()
+    with Workers() as pool:
+        yield from (found for _, found in pool.run(answer, jobs, _failed))
+
+
+def _failed(job: Job, error: Exception) -> Live:
+    raise RuntimeError(f"asking {job.folder} ended its process: {error}") from error
 
 
 def other_network(run: Run, runs: Sequence[Run]) -> Path | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -18,6 +21,9 @@ Modulus = Annotated[int, Field(ge=2, le=5000)]
 Bases = Annotated[list[Base], Field(min_length=1, max_length=20)]
 Moduli = Annotated[list[Modulus], Field(min_length=1, max_length=1000)]
 Domains = Annotated[list[Literal["either", "both", "sampler"]], Field(min_length=1, max_length=3)]
+
+
+SECONDS = 120.0  # that a check may take
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,36 @@ def parameter_problem(name: str, params: Mapping[str, Any]) -> str:
     return ""
 
 
-def run_check(name: str, params: Mapping[str, Any]) -> CheckResult:
-    """Run a check.
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Stop what runs within by TimeoutError; outside a main thread, where no signal can, there is no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_check(name: str, params: Mapping[str, Any], seconds: float = SECONDS) -> CheckResult:
+    """Run a check; one that is not done in time is inconclusive.
 
     Raises:
         RuntimeError: it looked at nothing, so its verdict means nothing.
     """
-    result = REGISTRY[name](**params)
+    try:
+        with time_limit(seconds):
+            result = REGISTRY[name](**params)
+    except TimeoutError:
+        return CheckResult(INCONCLUSIVE, f"not decided within {seconds:g} s", 0)
     if result.examined < 1:
         raise RuntimeError(f"check {name} examined 0 cases")
     return result

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from verify.claims import Claim, Loaded
 from verify.engine import Verdict
-from verify.statistics import ERROR, UNTESTED, VERDICTS
+from verify.statistics import UNTESTED, VERDICTS
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from verify.controls import Control
+    from verify.ledger import Change
 
 #: headings of the families of this project's claims; others stand under their own name
 FAMILIES = {
@@ -34,17 +35,6 @@ def make_console() -> Console:
 
     console = Console()
     return console if console.is_terminal else Console(width=140)
-
-
-def as_json(loaded: Loaded, verdicts: Sequence[Verdict], seed: int, examples: int) -> str:
-    """The JSON object that `--json` prints."""
-    head: dict[str, Any] = {"claims_file": str(loaded.path), "sha256": loaded.sha256, "seed": seed, "examples": examples}
-    return json.dumps({**head, "claims": [asdict(verdict) for verdict in verdicts]}, indent=1)
-
-
-def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 when every check ran (a refuted claim is a finding), 1 when one did not."""
-    return int(any(verdict.verdict == ERROR for verdict in verdicts))
 
 
 def counted(verdicts: Sequence[Verdict | Control]) -> str:
@@ -89,6 +79,22 @@ def print_controls(console: Console, found: Sequence[Control], seed: int) -> Non
             shown = f"{control.claim}, {control.name}: {control.verdict}: {_escape(control.detail)}"
             console.print(f"{word}: {shown}", highlight=False)
     console.print(f"{len({control.claim for control in found})} claims controlled, with --seed {seed}", highlight=False)
+
+
+def print_changes(console: Console, found: Sequence[Change], last: Mapping[str, Any]) -> None:
+    """A line per claim that is not as it was."""
+    for change in found:
+        match change.what:
+            case "verdict":
+                console.print(f"[bold]{change.claim}[/bold]: was {_escape(change.before)}", highlight=False)
+                console.print(f"   now {_escape(change.now)}", highlight=False)
+            case "claim":
+                console.print(f"[bold]{change.claim}[/bold]: the claim was edited; was {change.before}, now {change.now}", highlight=False)
+            case "evidence":
+                console.print(f"[bold]{change.claim}[/bold]: other evidence: {_escape(change.now)}", highlight=False)
+            case what:
+                console.print(f"[bold]{change.claim}[/bold]: {what}: {_escape(change.now or change.before)}", highlight=False)
+    console.print(f"{len(found)} of {len(last['verdicts'])} claims changed in the run of {last['time']}", highlight=False)
 
 
 def print_source(console: Console, loaded: Loaded) -> None:
