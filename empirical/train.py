@@ -19,7 +19,7 @@ from empirical.data import Lines, PairSampler, Renderer, held_out
 from empirical.evaluate import draw_test, evaluate
 from empirical.model import GPT
 from empirical.spec import RunSpec
-from empirical.store import Run, finished, load_run, provenance, registrations, self_digest, sha256, to_json, write_atomically
+from empirical.store import Run, claimed, finished, load_run, provenance, registrations, self_digest, sha256, to_json, write_atomically
 
 CHECKPOINT = "checkpoint.pt"
 SAVE_EVERY_S = 20
@@ -197,4 +197,7 @@ def train(
     folder = results / spec.digest
     if finished(folder):
         return load_run(folder)
-    return Trainer(spec, results, device, group).run(report)
+    with claimed(folder):
+        if finished(folder):  # by another process, since
+            return load_run(folder)
+        return Trainer(spec, results, device, group).run(report)

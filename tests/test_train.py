@@ -58,7 +58,7 @@ def test_a_resumed_run_ends_like_a_straight_one(name: str, tmp_path: Path) -> No
 def test_a_killed_run_ends_like_a_straight_one(tmp_path: Path) -> None:
     spec = replace(TINY, steps=400)
     job = {"spec": spec.to_dict(), "results": str(tmp_path / "killed"), "device": "cpu", "group": None}
-    code = "import empirical.train as t, json, sys; t.SAVE_EVERY_S = 0; from empirical.plan import work; work(json.load(sys.stdin))"
+    code = "import empirical.train as t, json, sys; t.SAVE_EVERY_S = 0; from empirical.worker import work; work(json.load(sys.stdin))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True, env=environment)
     assert child.stdin is not None
