@@ -2,7 +2,7 @@
 
 Three ways to the same number, on the pairs of operands with exactly m digits each, for truncation to n digits:
 
-- exact: theory.accuracy, formulas and lattice points;
+- exact: theory.exact.accuracy, formulas and lattice points;
 - enumeration: every pair, the task against the task on cut operands;
 - parts: loops over the high parts A, C and in them over the low parts x, y, with a test of the difference f - f^ alone, as the
   notebooks released with arXiv 2407.17963 are described to do it. Written here from that description.
@@ -22,8 +22,8 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from theory.accuracy import box_agreements
-from theory.tasks import Task, make_task
+from theory.exact.accuracy import box_agreements
+from theory.language.tasks import Task, make_task
 
 HERE = Path(__file__).resolve().parent
 ENUMERABLE = 100_000_000  # pairs

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from theory.domains import Box, Operand, boxes
-from theory.expressions import Expression, bounds, evaluate, nodes
-from theory.layouts import SPECIALS, Layout, Widths
-from theory.tasks import Task
+from theory.language.domains import Box, Operand, boxes
+from theory.language.expressions import Expression, bounds, evaluate, nodes
+from theory.language.layouts import SPECIALS, Layout, Widths
+from theory.language.tasks import Task
 
 _HASH = (6364136223846793005, 1442695040888963407)
 

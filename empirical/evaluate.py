@@ -13,8 +13,8 @@ from empirical.data import Lines, Pairs, PairSampler, Renderer, held_out
 from empirical.model import GPT, Cache
 from empirical.spec import RunSpec
 from theory.errors import InputError
-from theory.layouts import digits
-from theory.tasks import digit_count
+from theory.language.layouts import digits
+from theory.language.tasks import digit_count
 
 if TYPE_CHECKING:
     from empirical.store import Run

@@ -18,9 +18,9 @@ from typing import Any
 from empirical.plan import Group
 from empirical.settings import DEFAULTS, long_names, make_spec
 from empirical.spec import RunSpec
-from theory.encodings import ENCODINGS
+from theory.language.encodings import ENCODINGS
 from theory.errors import InputError
-from theory.tasks import CATALOGUE, needs_modulus
+from theory.language.tasks import CATALOGUE, needs_modulus
 
 MAX_RUNS = 10_000
 TYPES = {field.name: str(field.type).removesuffix(" | None") for field in fields(RunSpec)} | {"preset": "str"}

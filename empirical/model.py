@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from empirical.spec import RunSpec
-from theory.layouts import vocabulary_size
+from theory.language.layouts import vocabulary_size
 
 
 @dataclass

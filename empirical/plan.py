@@ -80,8 +80,8 @@ def register_plan(groups: list[Group], plan: Path, results: Path) -> Path:
 
 def predictions(groups: list[Group]) -> dict[str, Any]:
     """What theory says of each group, and the runs it speaks of: seed -> digest."""
-    from theory.predict import predict
-    from theory.report import prediction_json
+    from theory.predictions.predict import predict
+    from theory.predictions.report import prediction_json
 
     out = {}
     for group in groups:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from empirical.spec import PRESETS, RunSpec, spec_from_dict
-from theory.domains import parse_lengths
-from theory.encodings import DEFAULT_LAYOUT, ENCODINGS
+from theory.language.domains import parse_lengths
+from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS
 from theory.errors import InputError
 
 #: short name -> field of RunSpec

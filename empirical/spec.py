@@ -9,12 +9,12 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from math import inf
 from typing import Any
 
-from theory.bands import seen_offsets
-from theory.domains import Training, make_training, parse_lengths
-from theory.encodings import Encoding, make_encoding
 from theory.errors import InputError
-from theory.layouts import Layout, make_layout
-from theory.tasks import Task, make_task
+from theory.language.domains import Training, make_training, parse_lengths
+from theory.language.encodings import Encoding, make_encoding
+from theory.language.layouts import Layout, make_layout
+from theory.language.tasks import Task, make_task
+from theory.local.bands import seen_offsets
 
 #: layers / heads / dim; nano, micro and mini are the papers'
 PRESETS: dict[str, tuple[int, int, int]] = {

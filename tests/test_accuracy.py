@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory import counting
-from theory.accuracy import box_agreements, modular_mul_limit, modular_threshold, truncation_accuracy
-from theory.domains import DOMAINS, boxes
-from theory.expressions import evaluate
-from theory.tasks import Task, make_task
+from theory.exact import counting
+from theory.exact.accuracy import box_agreements, modular_mul_limit, modular_threshold, truncation_accuracy
+from theory.language.domains import DOMAINS, boxes
+from theory.language.expressions import evaluate
+from theory.language.tasks import Task, make_task
 
 Range = tuple[int, int]
 

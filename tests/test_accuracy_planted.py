@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from tests.test_accuracy import LINEAR, Range, enumerated
-from theory import counting, ordering
-from theory.accuracy import box_agreements
-from theory.counting import congruent_points, divisors, floor_sum, multiples, size
-from theory.tasks import Task, make_task
+from theory.exact import counting, ordering
+from theory.exact.accuracy import box_agreements
+from theory.exact.counting import congruent_points, divisors, floor_sum, multiples, size
+from theory.language.tasks import Task, make_task
 
-accuracy = import_module("theory.accuracy")  # theory.accuracy is the function
+accuracy = import_module("theory.exact.accuracy")  # theory.exact.accuracy is the function
 Case = tuple[Task, int, Range, Range]
 
 RANGES = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda t: (t[0], t[0] + t[1]))

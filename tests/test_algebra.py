@@ -10,19 +10,19 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.test_machines import machines
-from theory.accuracy import box_agreements, modular_threshold, truncation_accuracy
-from theory.causality import causality
-from theory.domains import DOMAINS
-from theory.expressions import Binary, Const, Expression, Var, substitute
-from theory.layouts import make_layout
-from theory.machines import Machine, quotient, refinements
-from theory.monoids import aperiodicity, group_part, transition_monoid
-from theory.properties import base_compatibility, low_support, translation_by_direction
-from theory.residues import multiplicative_order, residue_aperiodicity
-from theory.sections import sections
-from theory.tasks import Task
-from theory.triviality import j_triviality, r_triviality
-from theory.verdicts import equivalence, invariance, io_memory, other_direction, recurrence, shift_equivariance, synchronisation
+from theory.automata.machines import Machine, quotient, refinements
+from theory.automata.monoids import aperiodicity, group_part, transition_monoid
+from theory.automata.triviality import j_triviality, r_triviality
+from theory.exact.accuracy import box_agreements, modular_threshold, truncation_accuracy
+from theory.language.domains import DOMAINS
+from theory.language.expressions import Binary, Const, Expression, Var, substitute
+from theory.language.layouts import make_layout
+from theory.language.tasks import Task
+from theory.proofs.causality import causality
+from theory.proofs.properties import base_compatibility, low_support, translation_by_direction
+from theory.proofs.residues import multiplicative_order, residue_aperiodicity
+from theory.proofs.sections import sections
+from theory.proofs.verdicts import equivalence, invariance, io_memory, other_direction, recurrence, shift_equivariance, synchronisation
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
-from theory import alignment
-from theory.alignment import Positions, shift_lifts, training_support
-from theory.domains import make_training
-from theory.encodings import FAMILIES, make_encoding
-from theory.layouts import LAYOUTS, make_layout
-from theory.tasks import Task, make_task
+from theory.language.domains import make_training
+from theory.language.encodings import FAMILIES, make_encoding
+from theory.language.layouts import LAYOUTS, make_layout
+from theory.language.tasks import Task, make_task
+from theory.local import alignment
+from theory.local.alignment import Positions, shift_lifts, training_support
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

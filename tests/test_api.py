@@ -12,11 +12,11 @@ import pytest
 
 import theory
 from tests.command import ROOT, called
+from theory.automata.report import machine_json
 from theory.cli import app
-from theory.machine_report import machine_json
-from theory.matrix import write
-from theory.portrait import portrait_json
-from theory.report import prediction_json
+from theory.predictions.matrix import write
+from theory.predictions.report import prediction_json
+from theory.proofs.property_report import properties_json
 
 COMMANDS = ("predict", "accuracy", "explain", "properties", "machine", "graph", "table", "advise")
 TASK, TRAINING = theory.make_task("mod-add", modulus=150), theory.make_training("either", "4")
@@ -53,14 +53,14 @@ def test_explain_table_advise_and_graph_say_what_the_commands_say() -> None:
 
 
 def test_properties_and_machine_say_what_the_commands_say() -> None:
-    assert portrait_json(TASK, TRAINING, theory.properties(TASK, TRAINING)) == json.loads(said(f"properties {ASKED} --json"))
+    assert properties_json(TASK, TRAINING, theory.properties(TASK, TRAINING)) == json.loads(said(f"properties {ASKED} --json"))
     dozen = theory.make_task("dozen")
     assert machine_json(dozen, "lsd", theory.machine(dozen)) == json.loads(said("machine --task dozen --json"))
 
 
-@pytest.mark.parametrize("first", ["import theory.graph, theory.predict", "from theory.explain import explain", "pass"])
+@pytest.mark.parametrize("first", ["import theory.predictions.predict", "from theory.predictions.explain import explain", "pass"])
 def test_names_are_functions_whatever_was_imported_before(first: str) -> None:
-    """Some modules have the name of a function; and nothing heavy is imported."""
+    """No module hides a function of the API; and nothing heavy is imported."""
     heavy = "{'torch', 'sympy', 'networkx', 'numpy', 'scipy', 'z3', 'matplotlib'}"
     code = f"{first}\nimport sys, theory\nprint([callable(getattr(theory, n)) for n in {COMMANDS}], {heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

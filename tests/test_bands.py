@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.bands import BandContexts, band, coverage, reach, up_to
-from theory.domains import boxes, make_training
-from theory.encodings import make_encoding
+from theory.automata.machines import TooLarge
+from theory.automata.transducers import Transducer
 from theory.errors import InputError
-from theory.layouts import Layout, Slot, encode, make_layout
-from theory.machines import TooLarge
-from theory.predict import Prediction, predict
-from theory.tasks import Task, make_task
-from theory.transducers import Transducer
-from theory.windows import local_machine
+from theory.language.domains import boxes, make_training
+from theory.language.encodings import make_encoding
+from theory.language.layouts import Layout, Slot, encode, make_layout
+from theory.language.tasks import Task, make_task
+from theory.local.bands import BandContexts, band, coverage, reach, up_to
+from theory.local.windows import local_machine
+from theory.predictions.predict import Prediction, predict
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -228,7 +228,7 @@ def test_two_digits_do_not_show_a_carry_into_the_second() -> None:
 
 
 def test_too_many_situations_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theory.bands.MAX_SITUATIONS", 100)
+    monkeypatch.setattr("theory.local.bands.MAX_SITUATIONS", 100)
     task, machine, layout = made("a + b", 10, 8)
     with pytest.raises(TooLarge, match="situations"):
         coverage(task, machine, layout, band(layout, task), make_training("either", "1-3"))

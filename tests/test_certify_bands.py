@@ -164,8 +164,8 @@ def test_what_the_theorem_does_not_cover_is_refused(spec: RunSpec, words: str, t
 
 
 def test_machines_with_too_many_situations_are_refused(banded: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theory.bands.MAX_SITUATIONS", 10)
-    monkeypatch.setattr("theory.windows.MAX_WORK", 10)
+    monkeypatch.setattr("theory.local.bands.MAX_SITUATIONS", 10)
+    monkeypatch.setattr("theory.local.windows.MAX_WORK", 10)
     for run in (banded, stored(tmp_path, TWO_LAYERS)):
         with pytest.raises(InputError, match=r"more than 10 situations.* to follow: train with a smaller window, base or coefficients"):
             certify(run)

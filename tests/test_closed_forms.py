@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.command import called, refused
-from theory import closed_forms
-from theory.accuracy import modular_mul_limit, truncation_accuracy
-from theory.closed_forms import NoClosedForm, closed_form
-from theory.domains import DOMAINS
-from theory.tasks import CATALOGUE, Task, make_task, needs_modulus
+from theory.exact import closed_forms
+from theory.exact.accuracy import modular_mul_limit, truncation_accuracy
+from theory.exact.closed_forms import NoClosedForm, closed_form
+from theory.language.domains import DOMAINS
+from theory.language.tasks import CATALOGUE, Task, make_task, needs_modulus
 
 bases = st.sampled_from((2, 3, 5, 7, 10, 12, 16))
 domains = st.sampled_from(sorted(DOMAINS))

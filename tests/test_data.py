@@ -13,8 +13,8 @@ from scipy.stats import chisquare
 from empirical.data import PairSampler, Renderer, held_out, result_digits, to_ints
 from tests.networks import pairs, written
 from tests.test_domains import law
-from theory.layouts import LAYOUTS, encode, make_layout
-from theory.tasks import make_task
+from theory.language.layouts import LAYOUTS, encode, make_layout
+from theory.language.tasks import make_task
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

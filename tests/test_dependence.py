@@ -6,13 +6,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.test_graph import dependencies
-from theory.dependence import Low, Product, Serial, dependency_rule
-from theory.dependence_periodic import Periodic
+from tests.test_graph import dependencies, operand_ancestors
+from tests.test_machine_tasks import machines
 from theory.errors import InputError
-from theory.expressions import bounds
-from theory.graph import dependency_graph
-from theory.tasks import make_task
+from theory.graphs.dependence import Low, Product, Serial, dependency_rule
+from theory.graphs.dependency import dependency_graph
+from theory.graphs.periodic import Periodic
+from theory.language.expressions import bounds
+from theory.language.tasks import make_task
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -41,6 +42,24 @@ def test_serial_rules_give_every_column_of_every_length(text, base, digits):
     assert isinstance(rule, Serial)
     assert rule.check()
     assert rule.edges(digits) == {edge for edge in graph_edges(task, digits) if edge[1][1] < digits}
+
+
+@settings(max_examples=60)
+@given(machines(), st.integers(1, 7))
+def test_the_rule_of_a_machine_is_that_of_its_columns(task, digits):
+    try:
+        rule = dependency_rule(task)
+    except InputError:  # the states alternate from column to column
+        return
+    assert isinstance(rule, Serial)
+    assert rule.check()
+    assert rule.edges(digits) == {edge for edge in graph_edges(task, digits) if edge[1][1] < digits}
+
+
+@settings(max_examples=60)
+@given(machines(), st.integers(1, 3))
+def test_every_dependence_of_a_machine_runs_along_its_graph(task, digits):
+    assert dependencies(task, digits) <= operand_ancestors(dependency_graph(task, digits))
 
 
 @pytest.mark.parametrize("base", [2, 3, 10])

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory import digitwise
-from theory.accuracy import modular_mul_limit, truncation_accuracy
-from theory.digitwise import bimachine, digit_accuracies, same_digit
-from theory.domains import DOMAINS, boxes
-from theory.expressions import evaluate
-from theory.tasks import CATALOGUE, Task, make_task, needs_modulus
+from theory.exact import digitwise
+from theory.exact.accuracy import modular_mul_limit, truncation_accuracy
+from theory.exact.digitwise import bimachine, digit_accuracies, same_digit
+from theory.language.domains import DOMAINS, boxes
+from theory.language.expressions import evaluate
+from theory.language.tasks import CATALOGUE, Task, make_task, needs_modulus
 
 LONGEST = {2: 6, 3: 4, 5: 3, 7: 2, 10: 2, 12: 2, 16: 2}  # at most 65536 pairs to enumerate
 SHAPES = {

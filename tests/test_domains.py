@@ -8,9 +8,9 @@ from itertools import product
 
 import pytest
 
-from theory.domains import DOMAINS, boxes, make_training, parse_lengths
 from theory.errors import InputError
-from theory.tasks import digit_count
+from theory.language.domains import DOMAINS, boxes, make_training, parse_lengths
+from theory.language.tasks import digit_count
 
 
 def law(domain: str, length: int, base: int) -> dict[tuple[int, int], Fraction]:

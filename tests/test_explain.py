@@ -14,17 +14,17 @@ import pytest
 
 from tests.command import called, command
 from tests.test_predict import CASES, predicted
-from theory.alignment import ROLES
-from theory.domains import make_training
-from theory.encodings import ENCODINGS, FAMILIES
-from theory.explain import explain, markdown, to_latex
-from theory.expressions import parse
-from theory.layouts import LAYOUTS
-from theory.matrix import FORMATS, RANK, ROOM, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
-from theory.predict import coverage
-from theory.rules import ASSUMPTIONS, RULES, dilution
-from theory.tasks import CATALOGUE, make_task
-from theory.windows import local_machine, smallest_window
+from theory.language.domains import make_training
+from theory.language.encodings import ENCODINGS, FAMILIES
+from theory.language.expressions import parse
+from theory.language.layouts import LAYOUTS
+from theory.language.tasks import CATALOGUE, make_task
+from theory.local.alignment import ROLES
+from theory.local.windows import local_machine, smallest_window
+from theory.predictions.explain import explain, markdown, to_latex
+from theory.predictions.matrix import FORMATS, RANK, ROOM, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
+from theory.predictions.predict import coverage
+from theory.predictions.rules import ASSUMPTIONS, RULES, dilution
 
 # ------------------------------------------------------------------------------------------------------------------------- LaTeX
 

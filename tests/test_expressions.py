@@ -7,7 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.errors import InputError
-from theory.expressions import Binary, Call, Const, Expression, Var, affine, bounds, evaluate, nodes, parse, polynomial, to_text, truncate
+from theory.language.expressions import (
+    Binary,
+    Call,
+    Const,
+    Expression,
+    Var,
+    affine,
+    bounds,
+    evaluate,
+    nodes,
+    parse,
+    polynomial,
+    to_text,
+    truncate,
+)
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

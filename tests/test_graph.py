@@ -11,12 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from theory.errors import InputError
-from theory.expressions import bounds
-from theory.fingerprints import portrait
-from theory.graph import dependency_graph
-from theory.graph_formats import to_dot, to_json, to_mermaid, to_text
-from theory.pictures import draw
-from theory.tasks import Task, make_task
+from theory.graphs.dependency import dependency_graph
+from theory.graphs.fingerprints import portrait
+from theory.graphs.formats import to_dot, to_json, to_mermaid, to_text
+from theory.graphs.pictures import draw
+from theory.language.expressions import bounds
+from theory.language.tasks import Task, make_task
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

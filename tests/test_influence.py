@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tests.test_graph import dependencies
 from theory.errors import InputError
-from theory.expressions import bounds
-from theory.fingerprints import portrait
-from theory.graph import serial_machine
-from theory.influence import decay, influence
-from theory.sections import sections
-from theory.tasks import make_task
+from theory.graphs.dependency import serial_machine
+from theory.graphs.fingerprints import portrait
+from theory.graphs.influence import decay, influence
+from theory.language.expressions import bounds
+from theory.language.tasks import make_task
+from theory.proofs.sections import sections
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.alignment import digit_codes, positions
-from theory.encodings import make_encoding
 from theory.errors import InputError
-from theory.layouts import LAYOUTS, Slot, digits, encode, make_layout, render
-from theory.tasks import make_task
+from theory.language.encodings import make_encoding
+from theory.language.layouts import LAYOUTS, Slot, digits, encode, make_layout, render
+from theory.language.tasks import make_task
+from theory.local.alignment import digit_codes, positions
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.command import called
-from theory import lookahead as module
-from theory.domains import DOMAINS, boxes, make_training
-from theory.encodings import make_encoding
-from theory.layouts import Layout, digits, make_layout
-from theory.lookahead import AHEAD, best_accuracy, looks_ahead
-from theory.predict import predict
-from theory.tasks import Task, make_task
+from theory.language.domains import DOMAINS, boxes, make_training
+from theory.language.encodings import make_encoding
+from theory.language.layouts import Layout, digits, make_layout
+from theory.language.tasks import Task, make_task
+from theory.local import lookahead as module
+from theory.local.lookahead import AHEAD, best_accuracy, looks_ahead
+from theory.predictions.predict import predict
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

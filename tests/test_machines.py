@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from theory.automata.formats import MAX_TEXT, from_json, labelled_edges, to_dot, to_json, to_mermaid
+from theory.automata.machines import Machine, TooLarge, from_transducer, quotient, refinements, tabulate
+from theory.automata.pairs import Apart, difference, distinguish, synchronise
+from theory.automata.pairs import product as side_by_side
+from theory.automata.transducers import Transducer, affine_transducer, quotient_transducer
 from theory.errors import InputError
-from theory.machine_formats import MAX_TEXT, from_json, labelled_edges, to_dot, to_json, to_mermaid
-from theory.machine_pairs import Apart, difference, distinguish, synchronise
-from theory.machine_pairs import product as side_by_side
-from theory.machines import Machine, TooLarge, from_transducer, quotient, refinements, tabulate
-from theory.properties import translation_by_direction
-from theory.tasks import digit_count, make_task
-from theory.transducers import Transducer, affine_transducer, quotient_transducer
-from theory.verdicts import (
+from theory.language.tasks import digit_count, make_task
+from theory.proofs.properties import translation_by_direction
+from theory.proofs.verdicts import (
     equivalence,
     invariance,
     io_memory,
@@ -522,7 +522,7 @@ def test_limits_are_named():
         assert "4000000 moves" in decide(large).certificate
         assert decide(large).proof is None
     chains = [Machine(2, 1, 0, [[((s + 1) % n, 0)] * 2 for s in range(n)]) for n in (31, 37)]
-    with patch("theory.machine_pairs.MAX_CELLS", 1000):
+    with patch("theory.automata.pairs.MAX_CELLS", 1000):
         assert equivalence(*chains).value is None
         assert equivalence(*(chain.minimal for chain in chains)).value
         with pytest.raises(TooLarge, match="1000 cells of state pairs"):

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from theory import monoids
-from theory.errors import InputError
-from theory.expressions import Binary, Const, Expression, Var, evaluate, polynomial
-from theory.machines import Machine, TooLarge, from_transducer, tabulate
-from theory.monoids import (
+from theory.automata import monoids
+from theory.automata.machines import Machine, TooLarge, from_transducer, tabulate
+from theory.automata.monoids import (
     Cycle,
     GroupPart,
     Monotone,
@@ -25,7 +23,12 @@ from theory.monoids import (
     power,
     transition_monoid,
 )
-from theory.residues import (
+from theory.automata.transducers import affine_transducer, quotient_transducer
+from theory.automata.triviality import j_triviality, l_triviality, r_triviality
+from theory.errors import InputError
+from theory.language.expressions import Binary, Const, Expression, Var, evaluate, polynomial
+from theory.language.tasks import Task, make_task
+from theory.proofs.residues import (
     Order,
     ResidueGroup,
     digit_sum_machine,
@@ -34,10 +37,7 @@ from theory.residues import (
     residue_aperiodicity,
     residue_machine,
 )
-from theory.sections import sections
-from theory.tasks import Task, make_task
-from theory.transducers import affine_transducer, quotient_transducer
-from theory.triviality import j_triviality, l_triviality, r_triviality
+from theory.proofs.sections import sections
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.accuracy import box_agreements, truncation_accuracy
-from theory.counting import Range
-from theory.ordering import less_points
-from theory.tasks import CATALOGUE, make_task, needs_modulus
+from theory.exact.accuracy import box_agreements, truncation_accuracy
+from theory.exact.counting import Range
+from theory.exact.ordering import less_points
+from theory.language.tasks import CATALOGUE, make_task, needs_modulus
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

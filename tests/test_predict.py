@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.accuracy import truncation_accuracy
-from theory.domains import make_training
-from theory.encodings import DEFAULT_LAYOUT, make_encoding
 from theory.errors import InputError
-from theory.explain import FORMATS, explain
-from theory.layouts import make_layout
-from theory.predict import Prediction, predict
-from theory.report import prediction_json, prediction_text
-from theory.rules import RULES
-from theory.tasks import make_task
+from theory.exact.accuracy import truncation_accuracy
+from theory.language.domains import make_training
+from theory.language.encodings import DEFAULT_LAYOUT, make_encoding
+from theory.language.layouts import make_layout
+from theory.language.tasks import make_task
+from theory.predictions.explain import FORMATS, explain
+from theory.predictions.predict import Prediction, predict
+from theory.predictions.report import prediction_json, prediction_text
+from theory.predictions.rules import RULES
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from theory.causality import causality
-from theory.expressions import Binary, Const, Expression, Var, affine, evaluate, polynomial
-from theory.layouts import make_layout
-from theory.properties import (
+from theory.automata.transducers import Transducer, affine_transducer, quotient_transducer, window_needed
+from theory.language.expressions import Binary, Const, Expression, Var, affine, evaluate, polynomial
+from theory.language.layouts import make_layout
+from theory.language.tasks import Task, digit_count, make_task
+from theory.proofs.causality import causality
+from theory.proofs.properties import (
     base_compatibility,
     identifiability,
     low_support,
     translation_by_direction,
     translation_invariance,
 )
-from theory.tasks import Task, digit_count, make_task
-from theory.testsets import Undecided, _samples, degrees, nonzero_point, period
-from theory.transducers import Transducer, affine_transducer, quotient_transducer, window_needed
+from theory.proofs.testsets import Undecided, _samples, degrees, nonzero_point, period
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -181,7 +181,7 @@ def test_machines_that_do_not_exist():
 def test_nonzero_point_is_exact(expression, with_samples):
     """The grid alone must be enough: without it the samples would hide a grid that is too small."""
     assume(max(period(expression)) <= 40)
-    with patch("theory.testsets._samples", _samples if with_samples else tuple):
+    with patch("theory.proofs.testsets._samples", _samples if with_samples else tuple):
         point = nonzero_point(expression)
     if point is None:
         assert not table(expression, 120).any()

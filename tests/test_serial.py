@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.expressions import Binary, Const, Var, bounds, evaluate, parse
-from theory.germs import FarAbove, FarBelow, NoGerm, Unscaled, far_above, far_below, germ
-from theory.machines import Machine
-from theory.properties import translation_invariance
-from theory.refutations import Growing, Lookahead, NeverPeriodic, count_rests
-from theory.rests import All, ByRests, CarryLaw, Rest, carry_law
-from theory.serial import Bounded, Compared, LongDivision, invariance, serial
-from theory.tasks import make_task
+from theory.automata.machines import Machine
+from theory.automata.rests import All, ByRests, CarryLaw, Rest, carry_law
+from theory.automata.serial import Bounded, Compared, LongDivision, invariance, serial
+from theory.language.expressions import Binary, Const, Var, bounds, evaluate, parse
+from theory.language.tasks import make_task
+from theory.proofs.germs import FarAbove, FarBelow, NoGerm, Unscaled, far_above, far_below, germ
+from theory.proofs.properties import translation_invariance
+from theory.proofs.refutations import Growing, Lookahead, NeverPeriodic, count_rests
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -161,7 +161,7 @@ RANDOM = st.one_of(
 @settings(max_examples=40)
 @given(RANDOM, st.integers(2, 4), st.data())
 def test_random_tasks(expression, base, data):
-    """Machines compute; proofs check; the closed forms of theory.properties agree wherever both decide."""
+    """Machines compute; proofs check; the closed forms of theory.proofs.properties agree wherever both decide."""
     asked = replace(task("a", base), expression=expression)
     for direction in ("lsd", "msd"):
         found = serial(asked, direction)
@@ -332,7 +332,7 @@ def test_limits_are_named(monkeypatch):
     assert huge.value is None
     assert "60000 cells" in huge.certificate
     with monkeypatch.context() as patched:
-        patched.setattr("theory.rests.MAX_STEPS", 5000)
+        patched.setattr("theory.automata.rests.MAX_STEPS", 5000)
         many = serial(task("a * b % 1" + "0" * 40), "lsd").verdict
     assert many.value is None
     assert "more than 50 states in base 10: machines of up to 5000 cells" in many.certificate

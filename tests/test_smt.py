@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.expressions import evaluate, parse
-from theory.smt import (
+from theory.language.expressions import evaluate, parse
+from theory.proofs.smt import (
     ADDITION,
     SUBTRACTION,
     AlwaysZero,

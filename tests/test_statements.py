@@ -21,18 +21,18 @@ from math import gcd, lcm, log
 import numpy as np
 import pytest
 
-from theory.accuracy import modular_mul_limit, modular_threshold, truncation_accuracy
-from theory.expressions import Binary, Const, Expression, Var, evaluate, parse
-from theory.graph import dependency_graph
-from theory.machines import Machine, from_transducer, tabulate
-from theory.monoids import aperiodicity, group_part
-from theory.properties import base_compatibility, identifiability, low_support, translation_by_direction, translation_invariance
-from theory.residues import multiplicative_order, residue_aperiodicity, residue_machine
-from theory.sections import sections
-from theory.tasks import make_task
-from theory.testsets import nonzero_point
-from theory.transducers import affine_transducer
-from theory.verdicts import invariance, recurrence, shift_equivariance
+from theory.automata.machines import Machine, from_transducer, tabulate
+from theory.automata.monoids import aperiodicity, group_part
+from theory.automata.transducers import affine_transducer
+from theory.exact.accuracy import modular_mul_limit, modular_threshold, truncation_accuracy
+from theory.graphs.dependency import dependency_graph
+from theory.language.expressions import Binary, Const, Expression, Var, evaluate, parse
+from theory.language.tasks import make_task
+from theory.proofs.properties import base_compatibility, identifiability, low_support, translation_by_direction, translation_invariance
+from theory.proofs.residues import multiplicative_order, residue_aperiodicity, residue_machine
+from theory.proofs.sections import sections
+from theory.proofs.testsets import nonzero_point
+from theory.proofs.verdicts import invariance, recurrence, shift_equivariance
 
 Function = Callable[[int, int], int]
 Pair = tuple[int, int]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from theory.domains import boxes
+from theory.language.domains import boxes
 from verify import exact, proofs, registry
 from verify.checks import REGISTRY, CheckResult, parameter_problem, run_check
 from verify.claims import ROOT, load_claims
@@ -101,7 +101,7 @@ def test_a_wrong_engine_is_noticed(monkeypatch: pytest.MonkeyPatch, attribute: s
 
 
 def test_a_wrong_property_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    properties = import_module("theory.properties")  # theory.properties is the function
+    properties = import_module("theory.proofs.properties")  # theory.proofs.properties is the function
     monkeypatch.setattr(properties, "translation_invariance", lambda task: properties.Property(False, "planted"))
     with pytest.raises(RuntimeError, match=r"theory\.properties"):
         run_check("translation_invariant", CASES[0][1])

@@ -9,15 +9,15 @@ from itertools import product
 
 import pytest
 
-from theory.domains import boxes, make_training
-from theory.encodings import make_encoding
-from theory.layouts import encode, make_layout
-from theory.machines import TooLarge
-from theory.majority import Majority
-from theory.predict import predict
-from theory.tasks import Task, make_task
-from theory.transducers import Transducer, window_needed
-from theory.windows import Contexts, Source, all_inputs, inputs_of_length, local_machine, smallest_window, training_length
+from theory.automata.machines import TooLarge
+from theory.automata.transducers import Transducer, window_needed
+from theory.language.domains import boxes, make_training
+from theory.language.encodings import make_encoding
+from theory.language.layouts import encode, make_layout
+from theory.language.tasks import Task, make_task
+from theory.local.majority import Majority
+from theory.local.windows import Contexts, Source, all_inputs, inputs_of_length, local_machine, smallest_window, training_length
+from theory.predictions.predict import predict
 
 CASES = [
     ("a + b", 2, "lsd"),
@@ -120,7 +120,7 @@ def test_a_window_holds_a_parity_that_is_shown_but_not_a_hidden_one() -> None:
 
 
 def test_too_many_situations_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theory.windows.MAX_SITUATIONS", 100)
+    monkeypatch.setattr("theory.local.windows.MAX_SITUATIONS", 100)
     _, machine = made("7*a", 10, "lsd")
     with pytest.raises(TooLarge, match="situations"):
         smallest_window(machine)

@@ -26,31 +26,30 @@ encoding, a layout and a training domain. All of them are immutable, and so are 
 | `advise` | all encodings and layouts for one task, the most promising first | advise |
 
 Bad input raises `InputError`, a `ValueError` whose one line names the input and the remedy. Lengths are counted in digits, accuracies are
-shares from 0 to 1. The modules hold the rest: `theory.verdicts` decides, `theory.machines` computes. Those
-that have the name of a function here are hidden as attributes: write `from theory.graph import dependency_graph`.
+shares from 0 to 1. The subpackages hold the rest: `language`, `proofs`, `automata`, `exact`, `local`, `graphs` and `predictions`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from theory.accuracy import truncation_accuracy as accuracy
-from theory.domains import make_training
-from theory.encodings import make_encoding
 from theory.errors import InputError
-from theory.explain import explain
-from theory.graph import dependency_graph as graph
-from theory.layouts import make_layout
-from theory.matrix import advise
-from theory.matrix import cells as table
-from theory.predict import predict
-from theory.tasks import CATALOGUE, make_task
+from theory.exact.accuracy import truncation_accuracy as accuracy
+from theory.graphs.dependency import dependency_graph as graph
+from theory.language.domains import make_training
+from theory.language.encodings import make_encoding
+from theory.language.layouts import make_layout
+from theory.language.tasks import CATALOGUE, make_task
+from theory.predictions.explain import explain
+from theory.predictions.matrix import advise
+from theory.predictions.matrix import cells as table
+from theory.predictions.predict import predict
 
 if TYPE_CHECKING:
-    from theory.domains import Training
-    from theory.portrait import Row
-    from theory.rests import Serial
-    from theory.tasks import Task
+    from theory.automata.rests import Serial
+    from theory.language.domains import Training
+    from theory.language.tasks import Task
+    from theory.proofs.property_report import Row
 
 __all__ = [
     "CATALOGUE", "InputError", "accuracy", "advise", "explain", "graph", "machine", "make_encoding", "make_layout", "make_task",
@@ -65,9 +64,9 @@ def properties(task: Task, training: Training) -> tuple[Row, ...]:
     >>> [row.name for row in rows if row.rechecked is False]
     []
     """
-    from theory.portrait import portrait  # late: predictions do not need it
+    from theory.proofs.property_report import all_properties  # late: predictions do not need it
 
-    return portrait(task, training)
+    return all_properties(task, training)
 
 
 def machine(task: Task, direction: str = "lsd") -> Serial:
@@ -80,6 +79,6 @@ def machine(task: Task, direction: str = "lsd") -> Serial:
     >>> found.machine is not None and len(found.machine.table), machine(make_task("mul")).verdict.value
     (2, False)
     """
-    from theory.machine_report import machine_of
+    from theory.automata.report import machine_of
 
     return machine_of(task, direction)

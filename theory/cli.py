@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -12,15 +12,18 @@ import typer
 from theory.errors import InputError
 
 if TYPE_CHECKING:
-    from theory.predict import Prediction
-    from theory.tasks import Task
+    from theory.language.tasks import Task
+    from theory.predictions.predict import Prediction
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-TaskName = Annotated[str | None, typer.Option("--task", help="add, mul, mod-add or mod-mul")]
+TaskName = Annotated[str | None, typer.Option("--task", help="a name of the catalogue: add, mul, mod-add, ...")]
 Expr = Annotated[str | None, typer.Option("--expr", help="your own task, like '(3*a + b) % 24'")]
 MachineFile = Annotated[str | None, typer.Option("--machine", help="your own task as a transducer table: a JSON file, in its own base")]
-Modulus = Annotated[int | None, typer.Option(help="p of mod-add and mod-mul")]
+TaskList = Annotated[
+    str | None, typer.Option(help="several: names, expressions or machine files (.json), separated by ';', or 'catalogue' for all")
+]
+Modulus = Annotated[int | None, typer.Option(help="p of the tasks modulo p")]
 Base = Annotated[int, typer.Option(help="number base, at least 2")]
 Pe = Annotated[str, typer.Option("--pe", help="absolute, relative, window, banded, randomised, none, abacus, or a concrete name")]
 Window = Annotated[int | None, typer.Option(help="window encoding: visible tokens before the query, per layer")]
@@ -63,10 +66,10 @@ def main() -> None:
 
 def _task(task: str | None, expr: str | None, modulus: int | None, base: int, machine: str | None = None) -> Task:
     """The task asked for; addition where nothing is said."""
-    from theory.tasks import make_task
+    from theory.language.tasks import make_task
 
     if machine is not None:
-        from theory.machine_tasks import read_machine_task
+        from theory.automata.machine_tasks import read_machine_task
 
         if (task, expr, modulus) != (None, None, None):
             raise InputError("--machine gives the whole task: leave out --task, --expr and --modulus")
@@ -81,10 +84,10 @@ def _predict(
     task: str | None, expr: str | None, machine: str | None, modulus: int | None, base: int, pe: str, window: int | None,
     layers: int, layout: str | None, direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str,
 ) -> Prediction:  # fmt: skip
-    from theory.domains import make_training, parse_lengths
-    from theory.encodings import DEFAULT_LAYOUT, make_encoding
-    from theory.layouts import make_layout
-    from theory.predict import predict
+    from theory.language.domains import make_training, parse_lengths
+    from theory.language.encodings import DEFAULT_LAYOUT, make_encoding
+    from theory.language.layouts import make_layout
+    from theory.predictions.predict import predict
 
     encoding, asked = make_encoding(pe, window, layers), parse_lengths(lengths)
     training = make_training(train_domain, train)
@@ -103,7 +106,7 @@ def predict_command(
     train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either", as_json: Json = False,
 ) -> None:  # fmt: skip
     """What a network trained so will do at each length, and why."""
-    from theory.report import prediction_json, prediction_text
+    from theory.predictions.report import prediction_json, prediction_text
 
     found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     print(json.dumps(prediction_json(found), indent=1) if as_json else prediction_text(found))
@@ -119,7 +122,7 @@ def accuracy(
     closed_form: Annotated[bool, typer.Option("--closed-form", help="also the accuracy as an expression in the length m")] = False,
 ) -> None:  # fmt: skip
     """Exact accuracy of the predicted function as fractions: per length, per region (mean over its lengths), per digit; closed forms."""
-    from theory.accuracy_report import make_report, to_json, to_text
+    from theory.exact.report import make_report, to_json, to_text
 
     found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
     report = make_report(found, per_digit, closed_form)
@@ -135,8 +138,8 @@ def explain(
     format: Annotated[str, typer.Option(help="text, markdown or latex")] = "text",
 ) -> None:  # fmt: skip
     """The argument behind a prediction, step by step."""
-    from theory.explain import FORMATS
-    from theory.explain import explain as explained
+    from theory.predictions.explain import FORMATS
+    from theory.predictions.explain import explain as explained
 
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}: choose from {', '.join(FORMATS)}")
@@ -146,46 +149,45 @@ def explain(
 
 @app.command()
 def properties(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
     train_domain: TrainDomain = "either", as_json: Json = False,
 ) -> int:  # fmt: skip
     """Every decidable property of a task: verdict, certificate, how it is proven, and the certificate checked again."""
-    from theory.domains import make_training
-    from theory.portrait import portrait, portrait_json, portrait_text
+    from theory.language.domains import make_training
+    from theory.proofs.property_report import all_properties, properties_json, properties_text
 
-    asked, training = _task(task, expr, modulus, base), make_training(train_domain, train)
-    rows = portrait(asked, training)
-    print(json.dumps(portrait_json(asked, training, rows), indent=1) if as_json else portrait_text(asked, training, rows))
+    asked, training = _task(task, expr, modulus, base, machine), make_training(train_domain, train)
+    rows = all_properties(asked, training)
+    print(json.dumps(properties_json(asked, training, rows), indent=1) if as_json else properties_text(asked, training, rows))
     return int(any(row.rechecked is False for row in rows))
 
 
-@app.command()
-def machine(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10,
+@app.command("machine")
+def machine_command(
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     direction: Annotated[str, typer.Option(help="lsd or msd: which end the machine reads first")] = "lsd",
     format: Annotated[str, typer.Option(help="text, dot, mermaid or json (the table alone)")] = "text", as_json: Json = False,
 ) -> None:  # fmt: skip
     """The minimal finite machine that computes a task digit by digit, or why there is none."""
-    from theory.machine_report import machine_json, machine_of, write
+    from theory.automata.report import machine_json, machine_of, write
 
-    asked = _task(task, expr, modulus, base)
+    asked = _task(task, expr, modulus, base, machine)
     found = machine_of(asked, direction)
     print(json.dumps(machine_json(asked, direction, found), indent=1) if as_json else write(asked, direction, found, format))
 
 
 @app.command()
 def graph(
-    task: Annotated[str | None, typer.Option("--task", help="a task, or several side by side: add,mul,mod-add")] = None,
-    expr: Expr = None, modulus: Annotated[int | None, typer.Option(help="p of the tasks that have one")] = None, base: Base = 10,
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, tasks: TaskList = None, modulus: Modulus = None, base: Base = 10,
     digits: Annotated[int, typer.Option(help="operand digits")] = 4,
     format: Annotated[str, typer.Option(help="mermaid, dot, json, text, svg or png")] = "mermaid",
     out: Annotated[str | None, typer.Option(help="file to write; needed for svg and png")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Which digits each result digit depends on, for n digits and as a rule for all lengths, with its fingerprints."""
-    from theory.fingerprints import portrait
-    from theory.graph_formats import to_dot, to_json, to_mermaid, to_text
-    from theory.pictures import FORMATS, draw
+    from theory.graphs.fingerprints import portrait
+    from theory.graphs.formats import to_dot, to_json, to_mermaid, to_text
+    from theory.graphs.pictures import FORMATS, draw
 
     writers = {"mermaid": to_mermaid, "dot": to_dot, "json": to_json, "text": to_text}
     form = "json" if as_json else format
@@ -193,7 +195,10 @@ def graph(
         raise InputError(f"unknown format {form!r}: choose mermaid, dot, json, text, svg or png")
     if form in FORMATS and out is None:
         raise InputError(f"--format {form} needs --out FILE")
-    found = [portrait(chosen, digits, _watched) for chosen in _tasks(task, expr, modulus, base)]
+    if tasks is not None and (task, expr, machine) != (None, None, None):
+        raise InputError("--tasks names all that are drawn: leave out --task, --expr and --machine")
+    chosen = _listed_tasks(tasks, base, modulus) if tasks is not None else [_task(task, expr, modulus, base, machine)]
+    found = [portrait(one, digits) for one in chosen]
     if form in FORMATS and out is not None:
         draw(found, out, form)
         return
@@ -208,38 +213,11 @@ def graph(
         raise InputError(f"cannot write {out}: {error.strerror}") from None
 
 
-def _tasks(names: str | None, expr: str | None, modulus: int | None, base: int) -> list[Task]:
-    """The tasks asked for, names separated by commas; a modulus goes to those that have one."""
-    from theory.tasks import CATALOGUE, make_task, needs_modulus
-
-    chosen = _listed(names) if names is not None else []
-    if len(chosen) < 2:
-        return [_task(names, expr, modulus, base)]
-    if expr is not None:
-        raise InputError("give either --task or --expr, not both")
-    with_modulus = [name in CATALOGUE and needs_modulus(name) for name in chosen]
-    if modulus is not None and not any(with_modulus):
-        raise InputError(f"no task of {', '.join(chosen)} takes --modulus")
-    return [make_task(name, None, base, modulus if needs else None) for name, needs in zip(chosen, with_modulus, strict=True)]
-
-
-def _watched(blocks: Sequence[int]) -> Iterable[int]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(blocks, "counting the influence", console=console, transient=True, disable=not console.is_terminal)
-
-
 @app.command()
 def table(
     base: Base = 10,
     train: Train = "4",
-    tasks: Annotated[
-        str | None,
-        typer.Option(help="names, expressions or machine files (.json), separated by ';', or 'catalogue' for all; default: the papers'"),
-    ] = None,
+    tasks: TaskList = None,
     modulus: Modulus = None,
     pe: Annotated[str, typer.Option("--pe", help="encodings, separated by commas")] = "absolute,relative",
     layout: Annotated[str, typer.Option("--layout", help="layouts, separated by commas; default is the encoding's own")] = "default,padded",
@@ -247,12 +225,12 @@ def table(
     as_json: Json = False,
 ) -> None:
     """The papers' matrix, or any other: tasks by encodings by layouts, our prediction beside theirs."""
-    from theory.domains import make_training
-    from theory.matrix import cells, chosen_tasks, papers_tasks, write
+    from theory.language.domains import make_training
+    from theory.predictions.matrix import cells, papers_tasks, write
 
     if tasks is None and modulus is not None:
         raise InputError("--modulus goes with --tasks that need one: name them, like --tasks mod-add")
-    chosen = papers_tasks(base) if tasks is None else chosen_tasks([text.strip() for text in tasks.split(";")], base, modulus)
+    chosen = papers_tasks(base) if tasks is None else _listed_tasks(tasks, base, modulus)
     found = cells(chosen, _listed(pe), _listed(layout), make_training("either", train))
     print(write(list(found), _format(format, as_json)))
 
@@ -263,11 +241,17 @@ def advise(
     format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Which encoding and layout suit a task: all of them, the most promising first."""
-    from theory import matrix
-    from theory.domains import make_training
+    from theory.language.domains import make_training
+    from theory.predictions import matrix
 
     form, asked = _format(format, as_json), _task(task, expr, modulus, base, machine)
     print(matrix.write_advice(asked, matrix.advise(asked, make_training("either", train)), form))
+
+
+def _listed_tasks(texts: str, base: int, modulus: int | None) -> list[Task]:
+    from theory.predictions.matrix import chosen_tasks
+
+    return chosen_tasks([text.strip() for text in texts.split(";")], base, modulus)
 
 
 def _listed(text: str) -> list[str]:
@@ -275,7 +259,7 @@ def _listed(text: str) -> list[str]:
 
 
 def _format(name: str, as_json: bool) -> str:
-    from theory.matrix import FORMATS
+    from theory.predictions.matrix import FORMATS
 
     if name not in FORMATS:
         raise InputError(f"unknown format {name!r}: choose from {', '.join(FORMATS)}")

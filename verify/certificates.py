@@ -188,7 +188,7 @@ def _show(wrong: WrongInput, task: str) -> str:
 
 
 def _token(token: int, base: int) -> str:
-    from theory.layouts import SPECIALS
+    from theory.language.layouts import SPECIALS
 
     return str(token) if token < base else f"<{SPECIALS[token - base]}>"
 

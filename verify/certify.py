@@ -1,20 +1,20 @@
 """Certificates: a trained network proved right at every length, or on every line of its width.
 
 Locality. Let a network have L causal attention layers whose scores depend on the vectors and on how far back a key stands, and which see
-certain offsets only: a window 0 .. r, or a band S with 0 in S (theory.bands); every other key has the score -inf. Then the logits at a
-query are a function of the tokens at sums of L offsets, and of nothing else: for a window, of the last L r + 1 tokens. Proof, by induction
-on the layer: the embedding of a token depends on that token alone. If the vectors of layer l at position p depend on tokens at p minus
-sums of l offsets, then layer l + 1 at p reads layer l at p minus one offset more, with weights that depend on these vectors and on offsets;
-a key out of sight has the weight exp(-inf) = 0 exactly, and everything outside attention works on one position. Positions enter through
-offsets alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own, whatever stands
-in its gaps.
+certain offsets only: a window 0 .. r, or a band S with 0 in S (theory.local.bands); every other key has the score -inf. Then the logits at
+a query are a function of the tokens at sums of L offsets, and of nothing else: for a window, of the last L r + 1 tokens. Proof, by
+induction on the layer: the embedding of a token depends on that token alone. If the vectors of layer l at position p depend on tokens at p
+minus sums of l offsets, then layer l + 1 at p reads layer l at p minus one offset more, with weights that depend on these vectors and on
+offsets; a key out of sight has the weight exp(-inf) = 0 exactly, and everything outside attention works on one position. Positions enter
+through offsets alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own, whatever
+stands in its gaps.
 
-Theorem. Let a finite machine compute the task digit by digit (theory.transducers), and let the layout be interleaved under a window, or
-aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W digits), decoding
-greedily, iff on every context that such operands reach (theory.windows, theory.bands: from the machine alone, the lines' ends included)
-its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0 .. c_{t-1} as written are true, so the context of c_t is
-a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is a wrong result, or an
-earlier digit is wrong already.
+Theorem. Let a finite machine compute the task digit by digit (theory.automata.transducers), and let the layout be interleaved under a
+window, or aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W digits),
+decoding greedily, iff on every context that such operands reach (theory.local.windows, theory.local.bands: from the machine alone, the
+lines' ends included) its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0 .. c_{t-1} as written are true, so
+the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is
+a wrong result, or an earlier digit is wrong already.
 
 What is proved for the weights as stored: every reachable context is evaluated in float64, and the true digit leads each other token by
 more than rounding can have moved the lead (verify.rounding). Then the exact network is right. It leads by more than twice that, so any
@@ -28,9 +28,9 @@ query's own; a second layer also shows a_{i+1}, which helps no sum and takes B t
 earlier, where a hidden past leaves too many situations open.
 
 Widest family. The proof uses three things: (1) attention sees, from each query, keys of finitely many codes, each code held by a bounded
-number of tokens; (2) these codes are what scores depend on, the same at every place (the digit shift lifts, theory.alignment); (3) what is
-seen of a finite machine's run fixes its next digit. Any network with these is certified alike, with any number of heads, layers and any
-position-wise part; windows and bands are the two that this package trains. Multiplication and digit sums fail (3), most layouts (2).
+number of tokens; (2) these codes are what scores depend on, the same at every place (the digit shift lifts, theory.local.alignment); (3)
+what is seen of a finite machine's run fixes its next digit. Any network with these is certified alike, with any number of heads, layers and
+any position-wise part; windows and bands are the two that this package trains. Multiplication and digit sums fail (3), most layouts (2).
 
 Coupled positions. Let a digit and its counterparts share an id, and scores depend on the difference of ids (shift-invariant). Masked to
 the ids i and i - 1 at the query of c_i, (1) and (2) hold in every order and at every width, and certificates carry over, for what the
@@ -59,13 +59,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from theory.bands import BandContexts, reach, up_to
-from theory.contexts import Block
+from theory.automata.machines import TooLarge
+from theory.automata.transducers import Transducer
 from theory.errors import InputError
-from theory.machines import TooLarge
-from theory.tasks import Task, digit_count
-from theory.transducers import Transducer
-from theory.windows import Contexts, Pair, all_inputs, local_machine, smallest_window
+from theory.language.tasks import Task, digit_count
+from theory.local.bands import BandContexts, reach, up_to
+from theory.local.contexts import Block
+from theory.local.windows import Contexts, Pair, all_inputs, local_machine, smallest_window
 
 if TYPE_CHECKING:
     from torch import Tensor

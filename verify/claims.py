@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, ValidationError, field_validator, model_validator
 
-from theory.domains import DOMAINS, parse_lengths
 from theory.errors import InputError
+from theory.language.domains import DOMAINS, parse_lengths
 from verify.checks import REGISTRY, parameter_problem
 from verify.yamlfile import Document, read_yaml
 

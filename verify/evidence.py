@@ -9,10 +9,10 @@ from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from theory.accuracy import truncation_accuracy
-from theory.domains import parse_lengths
 from theory.errors import InputError
-from theory.tasks import Task, make_task
+from theory.exact.accuracy import truncation_accuracy
+from theory.language.domains import parse_lengths
+from theory.language.tasks import Task, make_task
 from verify.claims import PACKAGED, ROOT, Table, first_existing
 from verify.statistics import Cell
 
@@ -155,8 +155,8 @@ def expected_value(value: float | str, setting: Setting, length: int) -> Fractio
 
 
 def _predicted(setting: Setting, length: int) -> Fraction:
-    """What theory.predict says of the run's own setting."""
-    from theory.predict import predict
+    """What theory.predictions.predict says of the run's own setting."""
+    from theory.predictions.predict import predict
 
     if (spec := setting.spec) is None:
         raise Unmeasured("a published row names no layout and encoding to predict from")

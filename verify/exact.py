@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from theory.accuracy import box_agreements, modular_mul_limit, modular_threshold, truncation_accuracy
-from theory.domains import boxes, parse_lengths
-from theory.tasks import make_task
+from theory.exact.accuracy import box_agreements, modular_mul_limit, modular_threshold, truncation_accuracy
+from theory.language.domains import boxes, parse_lengths
+from theory.language.tasks import make_task
 from verify.registry import Base, Bases, CheckResult, Digits, Domains, Moduli, Modulus, check, proven
 
 Factor = Annotated[float, Field(gt=1, le=100)]
@@ -27,7 +27,7 @@ def residue_counts(low: int, high: int, p: int) -> list[int]:
 
 
 def modular_addition_accuracy(p: int, base: int, trained: int, length: int, domain: str) -> Fraction:
-    """P(truncated = true) for (a + b) mod p by convolving residue counts; a second way, independent of theory.accuracy.
+    """P(truncated = true) for (a + b) mod p by convolving residue counts; a second way, independent of theory.exact.accuracy.
 
     a + b - (x + y) = M*(A + C), so agreement needs A + C = 0 mod p' for the high parts A, C, which in every box of a
     test length above the trained one are independent of the low parts.
@@ -49,7 +49,7 @@ def _computed(p: int, base: int, trained: int, length: int, domain: str) -> Frac
     """The exact accuracy of truncated addition mod p, computed in two ways that must agree."""
     value = modular_addition_accuracy(p, base, trained, length, domain)
     if (said := truncation_accuracy(make_task("mod-add", base=base, modulus=p), trained, length, domain)) != value:
-        raise RuntimeError(f"theory.accuracy says {said} for p = {p}, m = {length}, {domain}; counting residues gives {value}")
+        raise RuntimeError(f"theory.exact.accuracy says {said} for p = {p}, m = {length}, {domain}; counting residues gives {value}")
     return value
 
 
@@ -154,7 +154,7 @@ def modular_addition_threshold(below: Modulus, base: Base, trained: Digits) -> C
             continue
         ahead = next(k for k in range(1, 100) if 2 * (base**k - 1) >= reduced)
         if (said := modular_threshold(make_task("mod-add", base=base, modulus=modulus), trained)) != trained + ahead:
-            raise RuntimeError(f"theory.accuracy says threshold {said} for p = {modulus}, the proof says {trained + ahead}")
+            raise RuntimeError(f"theory.exact.accuracy says threshold {said} for p = {modulus}, the proof says {trained + ahead}")
         for domain in ("either", "both"):
             values = [modular_addition_accuracy(modulus, base, trained, trained + k, domain) for k in range(1, ahead + 1)]
             examined += len(values)
@@ -170,7 +170,7 @@ def modular_multiplication_limit(moduli: FewModuli, reciprocal: bool) -> CheckRe
     for p in moduli:
         value = _product_collisions(p)
         if modular_mul_limit(p) != value:
-            raise RuntimeError(f"theory.accuracy gives the limit {modular_mul_limit(p)} for p' = {p}, counting gives {value}")
+            raise RuntimeError(f"theory.exact.accuracy gives the limit {modular_mul_limit(p)} for p' = {p}, counting gives {value}")
         found.append(value == Fraction(1, p))
         details.append(f"p' = {p}: {value} = {float(value):.5f}, 1/p' = {1 / p:.5f}")
     return proven(all(x is reciprocal for x in found), "; ".join(details), sum(p * p for p in moduli))
@@ -208,7 +208,7 @@ def truncated_multiplication_is_rarely_right(bases: Bases, trained: Digits, ahea
             got = truncation_accuracy(task, trained, length, "either"), truncation_accuracy(task, trained, length, "both")
             examined += 2
             if got != (Fraction(2, number ** (length - 1) * (number + 1)), Fraction(0)):
-                raise RuntimeError(f"theory.accuracy gives {got} in base {number} at m = {length}")
+                raise RuntimeError(f"theory.exact.accuracy gives {got} in base {number} at m = {length}")
     return proven(True, f"proven by sympy for every base; {examined} exact values agree", examined)
 
 
@@ -220,7 +220,7 @@ def truncated_addition_is_right(base: Base, trained: Digits, lengths: Lengths, d
     for length, domain in cases:
         got = truncation_accuracy(task, trained, length, domain)
         if length > trained and got != 0:
-            raise RuntimeError(f"theory.accuracy gives {got} at length {length}, the algebra 0")
+            raise RuntimeError(f"theory.exact.accuracy gives {got} at length {length}, the algebra 0")
         if got != Fraction(value):
             return proven(False, f"length {length}, {domain}: exactly {got}, not {value}", len(cases))
     return proven(True, f"exactly {value} in all {len(cases)} cases", len(cases))
@@ -237,7 +237,7 @@ def released_count_is(
     said = box_agreements(make_task(f"mod-{operation}", base=base, modulus=p), trained, (low, high), (low, high))
     own = _count_add(p, base, trained, low, high) if operation == "add" else _count_mul(p, low, high)
     if said != own:
-        raise RuntimeError(f"theory.accuracy counts {said}, a second count {own}")
+        raise RuntimeError(f"theory.exact.accuracy counts {said}, a second count {own}")
     return proven(own == count, f"{own} of {(high - low) ** 2} pairs, released {count}", (high - low) ** 2)
 
 

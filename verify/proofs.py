@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from theory.domains import Operand, boxes
-from theory.expressions import affine, polynomial
-from theory.layouts import LAYOUTS, Layout
-from theory.tasks import Task, make_task
+from theory.language.domains import Operand, boxes
+from theory.language.expressions import affine, polynomial
+from theory.language.layouts import LAYOUTS, Layout
+from theory.language.tasks import Task, make_task
 from verify.registry import Base, Bases, CheckResult, Digits, Moduli, check, proven
 
 Expr = Annotated[str, Field(min_length=1, max_length=100)]
@@ -45,11 +45,11 @@ def translation_invariant(expr: Expr, bases: Bases, expected: bool) -> CheckResu
 
 def _agree_with_theory(task: Task, invariant: bool) -> None:
     """The theory engine answers the same question by another route; a disagreement is a bug in one of the two."""
-    from theory.properties import translation_invariance
+    from theory.proofs.properties import translation_invariance
 
     said = translation_invariance(task).value
     if said is not invariant:
-        raise RuntimeError(f"theory.properties says {said} for {task.text} in base {task.base}, the proof says {invariant}")
+        raise RuntimeError(f"theory.proofs.properties says {said} for {task.text} in base {task.base}, the proof says {invariant}")
 
 
 def _carry_machine(alpha: int, beta: int, gamma: int, base: int) -> tuple[bool, str, int]:
@@ -127,7 +127,7 @@ def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digi
     for modulus in moduli:
         low = _low_support(operation, modulus, base)
         if (low is not None and low <= digits) != (power % modulus == 0):
-            raise RuntimeError(f"theory.properties says low support {low} for {operation} mod {modulus} in base {base}")
+            raise RuntimeError(f"theory.proofs.properties says low support {low} for {operation} mod {modulus} in base {base}")
         if power % modulus:
             other = 0 if operation == "add" else 1
             return proven(False, f"p = {modulus}: a = {power}, b = {other} gives {power % modulus}, a = 0 gives 0", len(moduli))
@@ -144,7 +144,7 @@ def needs_every_digit(operation: Operation, moduli: Moduli, base: Base) -> Check
             rest //= common
         low = _low_support(operation, modulus, base)
         if (low is None) != (rest > 1):
-            raise RuntimeError(f"theory.properties says low support {low} for {operation} mod {modulus} in base {base}")
+            raise RuntimeError(f"theory.proofs.properties says low support {low} for {operation} mod {modulus} in base {base}")
         if rest == 1:
             return proven(False, f"p = {modulus} divides {base}^{low}: the digits above are not needed", len(moduli))
     detail = f"p = {', '.join(map(str, moduli))} divide no power of {base}: digit m of a alone changes the result, for every m"
@@ -152,11 +152,11 @@ def needs_every_digit(operation: Operation, moduli: Moduli, base: Base) -> Check
 
 
 def _low_support(operation: str, modulus: int, base: int) -> int | None:
-    from theory.properties import low_support
+    from theory.proofs.properties import low_support
 
     found = low_support(make_task(f"mod-{operation}", base=base, modulus=modulus))
     if found.value is None or (found.value and found.digits is None):
-        raise RuntimeError(f"theory.properties does not decide the low support of {operation} mod {modulus} in base {base}")
+        raise RuntimeError(f"theory.proofs.properties does not decide the low support of {operation} mod {modulus} in base {base}")
     return found.digits if found.value else None
 
 

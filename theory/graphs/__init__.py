@@ -1,0 +1,1 @@
+"""Digit dependency graphs: their rules for all lengths, fingerprints, formats and pictures."""

@@ -1,0 +1,1 @@
+"""What is asked: expressions, tasks, operand domains, layouts and position encodings."""

@@ -1,0 +1,317 @@
+"""Windows: what the last tokens before a query fix, for digit-serial tasks in the interleaved layout.
+
+A line is <bos> x_0 y_0 c_0 x_1 y_1 c_1 ...: one group per step of the task's machine, x and y the operand digits that it reads and c the
+result digit that it writes. The query of c_t is the token before it, y_t. A network that sees `visible` tokens (the query and the window
+of r = visible - 1 tokens before it) answers a function of these tokens, its context. So it can be right on every input iff each context
+that some input reaches has one true answer, and then it is right on every input iff it gives that answer in each of them: by induction on
+t, what it has written as c_0 .. c_{t-1} is true.
+
+Contexts are enumerated from the machine alone, as theory.local.contexts says. Inputs are all pairs of operands, each written at the length
+of its longer one (D_1, D_2, ... of theory.language.domains), in as many groups as the result needs. Least significant digit first, every
+digit sequence begins such an input, so the groups of zeros at its end reach no context of their own; most significant first, an input of
+more than one group does not begin with the group (0, 0).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import Any
+
+from theory.automata.machines import TooLarge
+from theory.automata.transducers import Transducer, affine_transducer, quotient_transducer, window_needed
+from theory.language.layouts import Layout, Slot, token_id
+from theory.language.tasks import Task
+from theory.local.contexts import Kind, Known, Reachable, answers
+from theory.proofs.properties import Property
+
+State = Hashable
+Pair = tuple[int, int]
+
+MAX_SITUATIONS = 1_000_000  # situations read while looking for the smallest window
+MAX_WORK = 4_000_000  # situations read to find the contexts of a window, some seconds
+
+#: what the next token is; a context ends before a result digit
+X, Y, C = range(3)
+
+
+def local_machine(task: Task, direction: str) -> Transducer | None:
+    """The finite machine that computes the task in this direction, None where this version knows none."""
+    if task.machine is not None:
+        return task.machine.transducer if task.machine.direction == direction else None
+    return affine_transducer(task) if direction == "lsd" else quotient_transducer(task)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The inputs fed to a machine: `step(state, x, y)` is (next state, result digit), or None where no input has this pair here."""
+
+    base: int
+    starts: frozenset[State]
+    step: Callable[[Any, int, int], tuple[State, int] | None]
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        return tuple((x, y) for x in range(self.base) for y in range(self.base))
+
+    @cached_property
+    def letters(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Digits x, and digits y, that the machine tells apart: one of each class that it treats alike."""
+        xs: dict[tuple[Any, ...], int] = {}
+        ys: dict[tuple[Any, ...], int] = {}
+        for d in range(self.base):
+            xs.setdefault(tuple(self.step(s, d, y) for s in self.trails for y in range(self.base)), d)
+            ys.setdefault(tuple(self.step(s, x, d) for s in self.trails for x in range(self.base)), d)
+        return tuple(xs.values()), tuple(ys.values())
+
+    @cached_property
+    def trails(self) -> dict[State, tuple[Pair, ...]]:
+        """Every state that a group can begin in, with a shortest sequence of digit pairs that leads to it."""
+        found: dict[State, tuple[Pair, ...]] = dict.fromkeys(self.starts, ())
+        queue = deque(found)
+        while queue:
+            state = queue.popleft()
+            for x, y in self.pairs:
+                after = self.step(state, x, y)
+                if after is not None and after[0] not in found:
+                    found[after[0]] = (*found[state], (x, y))
+                    queue.append(after[0])
+        return found
+
+
+def all_inputs(machine: Transducer) -> Source:
+    """Operands of every length."""
+    if machine.direction == "lsd":
+        return Source(machine.base, frozenset([machine.start]), machine.step)
+
+    def step(state: tuple[int, str], x: int, y: int) -> tuple[State, int] | None:
+        inner, place = state
+        if place == "end":
+            return None
+        after, digit = machine.step(inner, x, y)
+        return (after, "end" if place == "top" and x == y == 0 else "below"), digit
+
+    return Source(machine.base, frozenset([(machine.start, "top")]), step)
+
+
+def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: str) -> Source:
+    """Operands of the given lengths alone, as a domain of theory.language.domains writes them; a state is (state, length, group)."""
+    layout = Layout("interleaved", 1, machine.direction)
+    groups = {n: layout.widths(task, n).c for n in lengths}
+
+    def step(state: tuple[int, int, int], x: int, y: int) -> tuple[State, int] | None:
+        inner, n, group = state
+        if group == groups[n]:
+            return None
+        place = group if machine.direction == "lsd" else groups[n] - 1 - group
+        top = x > 0 < y if domain == "both" else x > 0 or y > 0
+        if (place == n - 1 and n > 1 and not top) or (place >= n and (x or y)):
+            return None
+        after, digit = machine.step(inner, x, y)
+        return (after, n, group + 1), digit
+
+    return Source(machine.base, frozenset((machine.start, n, 0) for n in lengths), step)
+
+
+@lru_cache(256)  # one task meets many layouts and encodings
+def needed_window(task: Task, direction: str) -> Property:
+    """The least number of tokens before a query that fix its digit in the interleaved layout, as `digits`; False where no number does."""
+    tokens, machine = window_needed(task, direction), local_machine(task, direction)
+    if tokens is None and machine is None:
+        return Property(None, "no finite machine is known for the task in this direction")
+    try:
+        tokens = smallest_window(machine) if tokens is None and machine is not None else tokens
+    except TooLarge as reason:
+        return Property(None, f"undecided: {reason}")
+    if tokens is None:
+        return Property(False, "I/O memory without bound: tokens before the query never show the state, however many are seen")
+    return Property(True, f"I/O memory: the last {tokens} tokens before the query fix the next digit, and no fewer do", tokens)
+
+
+# ------------------------------------------------------------------------------------------------------------------------- knowledge
+
+def everything(source: Source, phase: int, count: bool = True) -> Known:
+    """What is possible before a token of this phase when nothing was seen; without `count`, the numbers of groups are left at 0."""
+    found: dict[tuple[Any, ...], int] = {}
+    for state, trail in source.trails.items():
+        before = len(trail) if count else 0
+        if phase == X:
+            found[state,] = before
+            continue
+        for x, y in source.pairs:
+            after = source.step(state, x, y)
+            if after is not None:
+                situation = (state, x) if phase == Y else after
+                found[situation] = min(before, found.get(situation, before))
+    return frozenset(found.items())
+
+
+def read(source: Source, known: Known, phase: int, operand: Sequence[int] | None = None) -> dict[int, Known]:
+    """What is possible after each token that can come next; of operand digits, after those in `operand` alone."""
+    operand = range(source.base) if operand is None else operand
+    found: dict[int, dict[tuple[Any, ...], int]] = {}
+
+    def add(token: int, situation: tuple[Any, ...], before: int) -> None:
+        branch = found.setdefault(token, {})
+        branch[situation] = min(before, branch.get(situation, before))
+
+    for situation, before in known:
+        if phase == C:
+            state, c = situation
+            add(c, (state,), before)
+        elif phase == X:
+            for x in operand:
+                if any(source.step(situation[0], x, y) for y in range(source.base)):
+                    add(x, (situation[0], x), before)
+        else:
+            for y in operand:
+                after = source.step(situation[0], situation[1], y)
+                if after is not None:
+                    add(y, after, before)
+    return {token: frozenset(branch.items()) for token, branch in sorted(found.items())}
+
+
+def first_phase(visible: int) -> int:
+    """What the leftmost of `visible` tokens is, the last being y."""
+    return (Y - (visible - 1)) % 3
+
+
+# -------------------------------------------------------------------------------------------------------------------- smallest window
+
+
+def smallest_window(machine: Transducer) -> int | None:
+    """The least number of tokens before the query that leaves one answer in every context; None if no number does.
+
+    A wider window refines the contexts, so the first that is enough decides. Windows r, r+3, r+6, ... begin at the same token of a group:
+    each reads three more tokens from the same ignorance. What stays ambiguous is followed, and where it recurs it recurs for ever.
+
+    Raises:
+        TooLarge: more than MAX_SITUATIONS situations to follow.
+
+    >>> from theory.language.tasks import make_task
+    >>> smallest_window(affine_transducer(make_task("add")))  # tokens: a_i, c_{i-1}, b_{i-1}, a_{i-1}
+    4
+    """
+    source = all_inputs(machine)
+    readers = {phase: _ambiguous(source, phase) for phase in (X, Y, C)}
+    window = 0
+    while True:
+        left = next(readers[first_phase(window + 1)])
+        if left is None:
+            return None
+        if not left:
+            return window
+        window += 1
+
+
+def _ambiguous(source: Source, phase: int) -> Iterator[set[Known] | None]:
+    """For ever longer contexts that begin at this phase: the ambiguous ones (as what they leave possible); None once they recur."""
+    family, seen, work = {everything(source, phase, count=False)}, set[frozenset[Known]](), 0
+    while True:
+        for token in range(phase, C + 3 if phase == C else C):  # up to the next query
+            family, work = _read_all(source, family, token % 3, work)
+        yield None if frozenset(family) in seen else {known for known in family if len(answers(known)) > 1}
+        seen.add(frozenset(family))
+        phase = C
+
+
+def _read_all(source: Source, family: set[Known], phase: int, work: int) -> tuple[set[Known], int]:
+    """What is possible after one more token, where more than one situation is."""
+    digits = () if phase == C else source.letters[phase]
+    work += sum(map(len, family)) * max(1, len(digits))
+    if work > MAX_SITUATIONS:
+        raise TooLarge(f"more than {MAX_SITUATIONS} situations to follow")
+    return {after for known in family for after in read(source, known, phase, digits).values() if len(after) > 1}, work
+
+
+# -------------------------------------------------------------------------------------------------------------------------- contexts
+
+
+@dataclass(frozen=True)
+class Contexts(Reachable):
+    """The contexts of up to `visible` tokens that a source of inputs reaches; shorter ones show <bos>, and hide nothing."""
+
+    source: Source
+    visible: int
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Start contexts, shortest first, and last the contexts that do not reach back to <bos>.
+
+        Raises:
+            TooLarge: more than MAX_WORK situations to follow.
+        """
+        bos = token_id(Slot("bos"), {}, self.source.base)
+        starts = frozenset(((state,), 0) for state in self.source.starts)
+        begun = [self._kind((bos,), starts, X, length - 1) for length in range(3, self.visible + 1, 3)]
+        phase = first_phase(self.visible)
+        found = (*begun, self._kind((), everything(self.source, phase), phase, self.visible))
+        return tuple(kind for kind in found if kind.ends)
+
+    def _kind(self, prefix: tuple[int, ...], known: Known, phase: int, tokens: int) -> Kind:
+        layer, tables, work = [known], [], 0
+        for depth in range(tokens):
+            work += sum(map(len, layer)) * self.source.base
+            if work > MAX_WORK:
+                raise TooLarge(f"more than {MAX_WORK} situations of the machine to follow")
+            number: dict[Known, int] = {}
+            branches = [read(self.source, node, (phase + depth) % 3) for node in layer]
+            for after in (after for branch in branches for after in branch.values()):
+                number.setdefault(after, len(number))
+            tables.append(tuple(tuple(number[b[t]] if t in b else -1 for t in range(self.source.base)) for b in branches))
+            layer = list(number)
+        columns = tuple(range(len(prefix), len(prefix) + tokens))
+        offsets = tuple(range(len(prefix) + tokens))[::-1]
+        return Kind(offsets, prefix + (-1,) * tokens, columns, tuple(tables), tuple(layer))
+
+    def groups_before(self, kind: Kind, end: int, given: int) -> int | None:
+        """The fewest groups before the query's own, in an input that shows such a context and whose true answer is not `given`."""
+        fewest = min((before for (_, c), before in kind.ends[end] if c != given), default=None)
+        shown = len(kind.tables) // 3  # each visible c ends a group
+        return None if fewest is None else fewest + shown
+
+    def history(self, tokens: tuple[int, ...], given: int) -> tuple[Pair, ...]:
+        """The digit pairs of a shortest beginning of an input that shows this context and whose true answer is not `given`.
+
+        Raises:
+            ValueError: there is none.
+        """
+        source, phase = self.source, first_phase(len(tokens))
+        if tokens[0] >= source.base:  # <bos>: nothing is hidden
+            tokens, phase, begun = tokens[1:], X, list(source.starts)
+        else:
+            begun = sorted(source.trails, key=lambda state: len(source.trails[state]))
+        for state in begun:
+            for hidden in product(range(source.base), repeat=phase):
+                shown = _follow(source, state, (*hidden, *tokens), given)
+                if shown is not None:
+                    return (*source.trails[state], *shown)
+        raise ValueError(f"no input shows {tokens} with another answer than {given}")
+
+
+def _follow(source: Source, state: State, tokens: tuple[int, ...], given: int) -> tuple[Pair, ...] | None:
+    """The pairs of these tokens (from the begin of a group to a query), if the machine writes their c and then not `given`."""
+    groups = [tokens[i : i + 3] for i in range(0, len(tokens), 3)]
+    for x, y, *written in groups:
+        after = source.step(state, x, y)
+        if after is None or after[1] != (written[0] if written else after[1]):
+            return None
+        state, c = after
+    return tuple((group[0], group[1]) for group in groups) if c != given else None
+
+
+def training_length(task: Task, machine: Transducer, visible: int, domain: str = "either") -> int:
+    """The least n such that operands of 1 to n digits reach every context that any input reaches.
+
+    >>> from theory.language.tasks import make_task
+    >>> task = make_task("add")
+    >>> training_length(task, affine_transducer(task), visible=5)
+    4
+    """
+    goal, n = Contexts(all_inputs(machine), visible).count(), 1
+    while Contexts(inputs_of_length(machine, task, range(1, n + 1), domain), visible).count() < goal:
+        n += 1
+    return n

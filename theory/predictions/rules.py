@@ -1,0 +1,263 @@
+"""The decision order: which rule says what a network will do on longer operands, what it rests on, and what would refute it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import log
+
+from theory.automata.machines import TooLarge
+from theory.errors import InputError
+from theory.language.domains import Training
+from theory.language.encodings import Encoding
+from theory.language.expressions import affine
+from theory.language.layouts import Layout
+from theory.language.tasks import Task
+from theory.local.alignment import ROLES, digit_codes, keeps_codes, shift_lifts, training_support
+from theory.local.bands import band, coverage, reach
+from theory.local.lookahead import best_accuracy, looks_ahead
+from theory.local.majority import majority_of
+from theory.local.windows import local_machine, needed_window
+from theory.proofs.causality import causality
+from theory.proofs.properties import Property, translation_by_direction
+
+ASSUMPTIONS = {
+    "A1": "when a shift-equivariant rule fits the training data, the learner takes it",
+    "A2": "codes that training showed with zero digits only contribute as if their digit were 0",
+    "A3": "a digit that never changes the training targets is ignored beyond the training lengths too",
+    "A4": "without a window far digits keep some weight: attention logits do not grow with the number of digits, so the rule is diluted",
+    "A5": "with randomised positions only the order of tokens is learned from, as nothing else is the same in every draw",
+}
+
+EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
+DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or more at n+1"
+FAILING, DECAYING = Fraction(5, 100), Fraction(1, 2)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the decision order: `everywhere` extends its outcome from longer operands to every region."""
+
+    outcome: str
+    status: str
+    assumptions: tuple[str, ...]
+    refuted_by: str
+    everywhere: bool = False
+
+
+#: name -> rule; in the decision order
+RULES: dict[str, Rule] = {
+    "not causal": Rule("fails", "proven", (), "nothing: two inputs with the same visible tokens need different digits", everywhere=True),
+    "not causal, guessed": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
+    "window undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "window without a rule": Rule("fails", "hypothesis", (), FAILED),
+    "window far too small": Rule("fails", "hypothesis", ("A1",), FAILED, everywhere=True),
+    "window too small": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
+    "window holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
+    "band undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
+    "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
+    "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
+    "order alone": Rule("undetermined", "hypothesis", ("A5",), "nothing, as nothing is said"),
+    "zero tail": Rule("fails", "hypothesis", (), FAILED),
+    "shift lifts": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
+    "codes unseen": Rule("fails", "hypothesis", (), FAILED),
+    "zeros only": Rule("truncation", "conditional", ("A2",), TRUNCATED),
+    "no local rule": Rule("fails", "hypothesis", (), FAILED),
+    "fixed marks": Rule("truncation", "hypothesis", ("A2",), TRUNCATED),
+    "no rule": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The rule that applied, the facts that made it, and the longest operands that it speaks of (null: all)."""
+
+    name: str
+    reasons: tuple[str, ...]
+    longest: int | None = None
+
+    @property
+    def rule(self) -> Rule:
+        return RULES[self.name]
+
+
+def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, invariance: Property, support: Property) -> Applied:
+    """The first rule of the decision order that applies.
+
+    Only the first longer length is looked at, so no outcome depends on how far one asks.
+    """
+    return next(_applicable(task, encoding, layout, training, invariance, support))
+
+
+def _applicable(
+    task: Task, encoding: Encoding, layout: Layout, training: Training, invariance: Property, support: Property
+) -> Iterator[Applied]:
+    n, family = training.longest, encoding.family
+    longer = min(n + 1, layout.width) if layout.fixed else n + 1
+    causal = causality(task, layout)
+    if causal.value is False:
+        yield _not_causal(task, layout, training, causal)
+    if family == "window":
+        yield _window(task, encoding, layout, training, support)
+    if family == "banded":
+        yield _band(task, encoding, layout, training, support)
+    if family == "none":
+        yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
+    seen = training_support(encoding, layout, task, training)
+    low_first = causality(task, Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
+    new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first).values())
+    unseen = "unseen" in seen.of(digit_codes(encoding, layout, task, longer, range(longer), low_first).values())
+    named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
+    if support.value and support.digits is not None and support.digits <= n and named:
+        low = range(support.digits)
+        kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
+        if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
+            why = f"the result depends on the low {support.digits} digits of each operand only"
+            yield Applied("low digits suffice", (why, "training shows all of these digits at the codes they have in longer inputs"))
+    if layout.fixed and layout.width == n:
+        yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
+    local = translation_by_direction(task)[layout.result_direction]
+    lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
+    if family == "randomised":
+        drawn = "positions are drawn from a range that holds every line asked for, so longer lines show no unseen position"
+        if invariance.value is False and support.value is False:
+            none = f"but no translation-invariant rule exists to carry over: {invariance.certificate}"
+            yield Applied("order without a rule", (drawn, none))
+        alone = f"but the order alone is the same in every draw, and there {lift.certificate}: no rule decides what is learned"
+        yield Applied("order alone", (drawn, alone))
+    tail = layout.fixed and family == "relative"
+    if lift.value and (local.value or _starts_apart(task, layout, local)):
+        task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
+        shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
+        if tail:
+            marks = "but training shows a zero tail above the trained digits; unbounded attention can use it and the separators as marks"
+            yield Applied("zero tail", (*shared, marks))
+        if not local.value:
+            yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
+        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
+    why = lift.certificate if not lift.value else "no finite digit-serial rule exists"
+    if unseen:
+        yield Applied("codes unseen", (f"longer inputs use position codes that training never shows ({why})",))
+    if new == {"zero"}:
+        shown = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
+        yield Applied("zeros only", (shown, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
+    if invariance.value is False:
+        shown = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
+        yield Applied("no local rule", (shown,))
+    if tail and invariance.value:
+        marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
+        yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
+    yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
+
+
+def _not_causal(task: Task, layout: Layout, training: Training, causal: Property) -> Applied:
+    """Never exact, which is what is proven; how much can be right by guessing is counted where a machine of the other direction is known.
+
+    Guesses can be worth something: a // 7 is invertible mod powers of 10, so least significant first the remainder is guessed once, and 1/7
+    of the lines are right at every length.
+    """
+    length = training.longest + 1
+    best = best_accuracy(task, layout, 0, training.domain, length) if looks_ahead(task, layout) else None
+    limit = "" if best is None else f"; from the digits in sight at best {float(100 * best):.3g} % of lines of length {length} are right"
+    why = (f"the layout is not causal for the task: {causal.certificate}", f"no network of any size can be exact{limit}")
+    return Applied("not causal" if best is None or best < DECAYING else "not causal, guessed", why)
+
+
+def dilution(task: Task, trained: int, longer: int) -> str:
+    """Why a rule that is read with unbounded attention may decay.
+
+    Of T digits before the query the rule reads r. If their logits exceed the others by D, their weights sum to r*e^D / (r*e^D + T - r),
+    which is 99 % at D = log(99 * (T - r) / r) and falls to 0 with growing T at any fixed D.
+    """
+    read = len(ROLES)
+    digits = {m: 2 * m + task.result_width(m) - 1 for m in (trained, longer)}
+    apart = {m: log(99 * max(number - read, 1) / read) for m, number in digits.items()}
+    seen = (f"{number} at length {m} (99 % of its weight takes logits {apart[m]:.1f} apart)" for m, number in digits.items())
+    return f"but dilution: the rule reads {read} digits, and unbounded attention sees {' and '.join(seen)}"
+
+
+def _starts_apart(task: Task, layout: Layout, local: Property) -> bool:
+    """Whether a carry machine computes the task from a start that never recurs: a finite rule all the same."""
+    if task.machine is not None:
+        return local.value is False and layout.result_direction == task.machine.direction
+    return local.value is False and layout.result_direction == "lsd" and affine(task.expression) is not None
+
+
+def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
+    """Hard windows: the receptive field must hold the I/O memory of a finite local rule."""
+    assert encoding.receptive_field is not None
+    sees = encoding.receptive_field - 1
+    if layout.name != "interleaved":
+        why = f"a window of {sees} tokens covers no fixed number of digit groups in the {layout.name} layout; no rule decides this"
+        return Applied("window undecided", (why,))
+    local = translation_by_direction(task)[layout.result_direction]
+    if local.value is False and not support.value and not _starts_apart(task, layout, local):
+        return Applied("window without a rule", (f"a bounded window cannot hold the state the task needs: {local.certificate}",))
+    if not local.value:
+        return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
+    need = needed_window(task, layout.result_direction)
+    if need.digits is None:
+        name = "window undecided" if need.value is None else "window without a rule"
+        return Applied(name, (f"what window the task needs: {need.certificate}",))
+    fact = f"{need.certificate}; {sees} are seen"
+    if sees < need.digits:
+        counted = majority_of(task, encoding, layout, training)
+        share = None if counted is None else counted.accuracy(training.domain, training.longest + 1)
+        name = "window far too small" if share is not None and share < FAILING else "window too small"
+        return Applied(name, (fact, "the majority answer per visible context is wrong now and then, at each digit"))
+    invariant = f"the task is translation invariant: {local.certificate}"
+    return Applied("window holds the rule", (invariant, fact, "each answer is a function of a bounded context, at every length alike"))
+
+
+def _band(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
+    """Attention masked to the offsets of the roles: training must show every context that operands one digit longer reach."""
+    local = translation_by_direction(task)["lsd"]
+    starts_apart = layout.result_direction == "lsd" and _starts_apart(task, layout, local)  # a band reads the least significant digit first
+    if local.value is False and not support.value and not starts_apart:
+        return Applied("no local rule", (f"a band shows a few digits, which cannot hold the state the task needs: {local.certificate}",))
+    machine = local_machine(task, "lsd")
+    if machine is None:
+        return Applied("band undecided", (f"no finite machine is known for {task.text}, least significant digit first",))
+    try:
+        offsets = reach(band(layout, task), encoding.layers)
+        found = coverage(task, machine, layout, offsets, training)
+    except (InputError, TooLarge) as reason:
+        return Applied("band undecided", (str(reason),))
+    sees = f"the layout names the offsets {', '.join(map(str, offsets))} back from the query; operands of up to {layout.width} digits"
+    fact = f"{sees} reach {found.contexts} contexts"
+    if found.ambiguous:
+        return Applied("band undecided", (f"{fact}, and {found.ambiguous} of them leave the answer open, so no network is exact there",))
+    shown = f"what training does not show of them: {found.text()}"
+    if found.digits < min(training.longest + 1, layout.width):
+        return Applied("band undecided", (fact, shown))
+    return Applied("band holds the rule", (fact, shown, "each answer is a function of such a context, at every place alike"), found.digits)
+
+
+def in_distribution(task: Task, encoding: Encoding, layout: Layout, training: Training) -> str:
+    """Outcome on the trained lengths: exact, unless a window or band leaves some tokens of a line out of sight."""
+    if encoding.family == "banded":
+        return "undetermined"
+    tokens = len(layout.slots(layout.widths(task, training.longest)))
+    return "exact" if encoding.receptive_field is None or encoding.receptive_field >= tokens - 1 else "undetermined"
+
+
+def downward(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> str:
+    """Outcome on shorter operands: exact iff every needed (code, digit) cell occurs in training, for the digits it occurs for.
+
+    Without positions roles share one code, and in the unpadded layouts a shorter line moves all digits to other codes (abacus apart).
+    Elsewhere the places keep their codes, and D_abn never shows a 0 on top.
+    """
+    n = training.longest
+    if encoding.family == "none" or (layout.unpadded and encoding.family != "abacus"):
+        return "undetermined"
+    if (trained := in_distribution(task, encoding, layout, training)) != "exact":
+        return trained
+    if training.domain != "both" or n == 1:
+        return "exact"
+    needed = support.digits if support.value and support.digits is not None else n
+    # place j shows the digit 0 if some trained length is above j+1 (uniform there) or at most j (padding)
+    shown = all(any(length > j + 1 or length <= j for length in training.lengths) for j in range(1, min(needed, n)))
+    return "exact" if shown else "undetermined"
