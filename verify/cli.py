@@ -112,6 +112,33 @@ def certify_network(
     raise typer.Exit(0 if found.verdict == "certified" else 1)
 
 
+@app.command("diagnose")
+def diagnose_answers(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Answers of any model: columns a, b, answer, in decimal.")],
+    train: Annotated[str, typer.Option("--train", help="Lengths the model was trained on: 4, 1-3 or 2,4.")],
+    task: Annotated[str | None, typer.Option("--task", help="A task of arith-theory: add, mul, mod-add, ...")] = None,
+    expr: Annotated[str | None, typer.Option("--expr", help="Your own task, like '(3*a + b) % 24'.")] = None,
+    modulus: Annotated[int | None, typer.Option("--modulus", help="p of the tasks that have one.")] = None,
+    base: Annotated[int, typer.Option("--base", help="Number base that the model writes in, at least 2.")] = 10,
+    train_domain: Annotated[str, typer.Option("--train-domain", help="either (D_n), both (D_abn) or sampler.")] = "either",
+    json: JsonOption = False,
+) -> None:
+    """What a model does, from its answers alone: accuracy per length, what the wrong answers are, and which prediction they fit."""
+    from json import dumps
+
+    from theory.language.domains import make_training
+    from theory.language.tasks import make_task
+    from verify.diagnose import diagnose, diagnosis_json, print_diagnosis, read_answers
+    from verify.report import make_console
+
+    asked = make_task("add" if task is None and expr is None else task, expr, base, modulus)
+    found = diagnose(asked, make_training(train_domain, train), read_answers(file))
+    if json:
+        typer.echo(dumps(diagnosis_json(found), indent=1))
+    else:
+        print_diagnosis(make_console(), found)
+
+
 def _known(loaded: Loaded, ids: list[str]) -> None:
     known = {claim.id for claim in loaded.claims}
     if unknown := [name for name in ids if name not in known]:
