@@ -15,7 +15,6 @@ import io
 import json
 import os
 import re
-import shutil
 import tarfile
 import tempfile
 import zlib
@@ -104,11 +103,9 @@ def import_runs(archive: Path | IO[bytes], results: Path) -> Imported:
         results.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".import-", dir=results) as folder:
             stage = Path(folder)
-            for member, content in _members(archive, name):
-                target = stage / member.name
-                target.parent.mkdir(exist_ok=True)
-                with target.open("wb") as file:
-                    shutil.copyfileobj(content, file)
+            for path, data in _members(archive, name):
+                (stage / path).parent.mkdir(exist_ok=True)
+                (stage / path).write_bytes(data)
             (stage / MANIFEST).unlink()
             return _take(stage, results, name)
     except OSError as error:
@@ -151,11 +148,11 @@ def _check(archive: Path | IO[bytes], name: Path) -> None:
     """Every name and digest, before anything is written."""
     listed: Any = None
     found: dict[str, str] = {}
-    for member, content in _members(archive, name):
-        if member.name == MANIFEST:
-            listed = _manifest(content.read(), name)
+    for path, data in _members(archive, name):
+        if path == MANIFEST:
+            listed = _manifest(data, name)
         else:
-            found[member.name] = hashlib.sha256(content.read()).hexdigest()
+            found[path] = hashlib.sha256(data).hexdigest()
     if listed is None:
         raise InputError(f"{name}: no {MANIFEST}: not an archive of arith-train export")
     for path in sorted({*found, *listed}):
@@ -174,8 +171,8 @@ def _manifest(data: bytes, name: Path) -> dict[str, Any]:
     return files
 
 
-def _members(archive: Path | IO[bytes], name: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Every member with its content, its name and kind checked."""
+def _members(archive: Path | IO[bytes], name: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file with its content, its name and kind checked."""
     seen: set[str] = set()
     with _opened(archive, name) as tar:
         for member in tar:
@@ -189,7 +186,7 @@ def _members(archive: Path | IO[bytes], name: Path) -> Iterator[tuple[tarfile.Ta
             seen.add(path)
             content = tar.extractfile(member)
             assert content is not None  # a regular file
-            yield member, content
+            yield path, content.read()
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def run_command(
 @app.command("list")
 def list_command(results: Results = Path("results"), as_json: Json = False) -> None:
     """All finished runs, with their accuracy at each length."""
-    from empirical.store import load_runs
+    from empirical.store import load_runs, unfinished_failures
 
     runs = load_runs(existing(results))
     if as_json:
@@ -96,6 +96,8 @@ def list_command(results: Results = Path("results"), as_json: Json = False) -> N
     for done in runs:
         cells = "  ".join(f"{entry['length']}: {entry['truth'] / entry['examples']:.1%}" for entry in done.result["evaluation"])
         print(f"{done.spec.digest}  {done.result['group'] or '-'}  seed {done.spec.seed}  right at length {cells}")
+    for digest, failed in unfinished_failures(results).items():
+        print(f"{digest}  {failed[-1]['group'] or '-'}  seed {failed[-1]['seed']}  failed {len(failed)} times: {failed[-1]['message']}")
 
 
 @app.command()

@@ -18,8 +18,8 @@ from typing import Any
 from empirical.plan import Group
 from empirical.settings import DEFAULTS, long_names, make_spec
 from empirical.spec import RunSpec
-from theory.language.encodings import ENCODINGS
 from theory.errors import InputError
+from theory.language.encodings import ENCODINGS
 from theory.language.tasks import CATALOGUE, needs_modulus
 
 MAX_RUNS = 10_000

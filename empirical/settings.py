@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from empirical.spec import PRESETS, RunSpec, spec_from_dict
+from theory.errors import InputError
 from theory.language.domains import parse_lengths
 from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS
-from theory.errors import InputError
 
 #: short name -> field of RunSpec
 SHORT = {"pe": "encoding", "train": "train_lengths", "test": "test_lengths", "lengths": "test_lengths", "domain": "test_domain"}

@@ -117,7 +117,7 @@ def record_failure(folder: Path, failure: dict[str, Any]) -> Path:
     now = datetime.now(UTC)
     data = to_json({"time": now.isoformat(timespec="seconds"), **failure, **versions()}).decode()
     data = re.sub(r"(?<![\w.])/[\w.+-]+(?:/[\w.+-]+)*/", "", data)
-    path = folder / f"failed-{now:%Y%m%dT%H%M%S}-{hashlib.sha256(data.encode()).hexdigest()[:6]}.json"
+    path = folder / f"failed-{now:%Y%m%dT%H%M%S%f}-{hashlib.sha256(data.encode()).hexdigest()[:6]}.json"
     write_atomically(path, data.encode())
     return path
 
@@ -125,6 +125,12 @@ def record_failure(folder: Path, failure: dict[str, Any]) -> Path:
 def failures(folder: Path) -> list[dict[str, Any]]:
     """The failed attempts at a run, the first first."""
     return [_read(path) for path in sorted(folder.glob("failed-*.json"))]
+
+
+def unfinished_failures(results: Path) -> dict[str, list[dict[str, Any]]]:
+    """Digest -> failed attempts, for the runs that never finished."""
+    folders = sorted({path.parent for path in results.glob("*/failed-*.json")})
+    return {folder.name: failures(folder) for folder in folders if not finished(folder)}
 
 
 def load_run(folder: Path) -> Run:
