@@ -97,7 +97,7 @@ def list_command(results: Results = Path("results"), as_json: Json = False) -> N
         cells = "  ".join(f"{entry['length']}: {entry['truth'] / entry['examples']:.1%}" for entry in done.result["evaluation"])
         print(f"{done.spec.digest}  {done.result['group'] or '-'}  seed {done.spec.seed}  right at length {cells}")
     for digest, failed in unfinished_failures(results).items():
-        print(f"{digest}  {failed[-1]['group'] or '-'}  seed {failed[-1]['seed']}  failed {len(failed)} times: {failed[-1]['message']}")
+        print(f"{digest}  {failed[-1].get("group") or "-"}  seed {failed[-1].get("seed", "?")}  failed {len(failed)} times: {failed[-1].get("message", "")}")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from empirical.data import Lines, Pairs, PairSampler, Renderer, held_out
+from empirical.data import Lines, Pairs, PairSampler, held_out, renderer_of
 from empirical.model import GPT, Cache
 from empirical.spec import RunSpec
 from theory.errors import InputError
@@ -32,7 +32,7 @@ def greedy(model: GPT, lines: Lines) -> Tensor:
     start = 0
     for t in range(first, length):
         if step_T[t]:
-            logits = model(token_NT[:, start:t], torch.tensor([t - 1], device=token_NT.device), cache)
+            logits = model(token_NT[:, start:t], torch.tensor([t - 1], device=token_NT.device), cache, lines.at_NT)
             start = t
             token_NT[:, t] = torch.where(lines.answer_NT[:, t], logits[:, 0].argmax(1), token_NT[:, t])
     return token_NT
@@ -66,7 +66,7 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
     """
     device = next(model.parameters()).device
     task, layout = spec.make_task(), spec.make_layout()
-    renderer = Renderer(task, layout, device)
+    renderer = renderer_of(spec, device)
     cut = None if layout.unpadded else task.truncated(spec.training.longest)
     training, out = model.training, []
     model.eval()
@@ -117,9 +117,9 @@ def answer(run: Run, a: int, b: int) -> int | None:
     if layout.fixed and size > layout.width:
         raise InputError(f"operand of {size} digits: the network was trained at width {layout.width}")
     a_ND, b_ND = (torch.tensor([digits(value, size, task.base)]) for value in (a, b))
-    lines = Renderer(task, layout, torch.device("cpu")).lines(Pairs(a_ND, b_ND, torch.tensor([size])))
-    if model.positions is not None and lines.token_NT.shape[1] > len(model.positions):
-        raise InputError(f"operand of {size} digits: the network has positions for {len(model.positions)} tokens only")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # where positions are drawn
+        lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(a_ND, b_ND, torch.tensor([size])))
     slots = layout.slots(layout.pair_widths(task, a, b, size))
     written = {slot.place: token for slot, token in zip(slots, greedy(model, lines)[0].tolist(), strict=True) if slot.kind == "c"}
     if any(token >= task.base for token in written.values()):

@@ -67,7 +67,7 @@ class RayTasks:
             return Failure(_line(broken), tail=tuple(str(broken).splitlines()[-TAIL:]))
         if error:
             code, message = error
-            return Failure(message, code, again=False, kept=code != BUSY)
+            return Failure(message, code, again=False, kept=False)
         if not finished(self.results / job.spec.digest):
             try:
                 import_runs(io.BytesIO(data), self.results)

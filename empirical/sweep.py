@@ -205,7 +205,8 @@ class Processes:
             return None
         if self.closed:
             return Failure("the sweep was stopped", code, again=False, kept=False)
-        return Failure(_why(code, tail), code, tuple(tail), again=code not in (REFUSED, BUSY), kept=code != BUSY)
+        refused = code in (REFUSED, BUSY)  # and on record by itself, where it is an attempt at all
+        return Failure(_why(code, tail), code, tuple(tail), again=not refused, kept=not refused)
 
     def close(self) -> None:
         """Stop what runs; each process ends when its standard input does."""
