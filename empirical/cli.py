@@ -1,4 +1,4 @@
-"""`arith-train`: run, list, show, answer; the other commands are in cli_sweeps."""
+"""`arith-train`: run, list, show, answer; the other commands are in cli_sweeps and cli_study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from empirical import cli_sweeps
+from empirical import cli_study, cli_sweeps
 from empirical.cli_options import Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
 from theory.cli import Base, Direction, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
 from theory.errors import InputError
@@ -29,6 +29,10 @@ app.command()(cli_sweeps.register)
 app.command()(cli_sweeps.sweep)
 app.command("export")(cli_sweeps.export)
 app.command("import")(cli_sweeps.import_command)
+app.command()(cli_study.measure)
+app.command()(cli_study.probe)
+app.command()(cli_study.plot)
+app.command()(cli_study.dataset)
 
 
 def main() -> None:
@@ -57,6 +61,7 @@ def run_command(
     dropout: Annotated[float, typer.Option(help="dropout rate")] = 0.2,
     weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
     examples: Annotated[int, typer.Option(help="test pairs per length")] = 2000,
+    watch: Annotated[str | None, typer.Option(help="test lengths to measure during training, never for choosing")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights and data")] = 0,
     group: Annotated[str | None, typer.Option(help="name of the experiment; verify decides claims by group")] = None,
     results: Results = Path("results"),
@@ -74,7 +79,7 @@ def run_command(
             "encoding": pe, "window": window, "direction": direction, "layout": layout, "width": width,
             "train_lengths": train, "train_domain": train_domain, "test_lengths": lengths, "test_domain": domain,
             "preset": preset, "steps": steps, "batch": batch, "lr": lr,
-            "dropout": dropout, "weight_decay": weight_decay, "examples": examples, "seed": seed,
+            "dropout": dropout, "weight_decay": weight_decay, "examples": examples, "watched_lengths": watch, "seed": seed,
         }
     )  # fmt: skip
     with bar(spec.steps, f"{group or spec.digest} seed {seed}") as report, interruptible():
@@ -97,7 +102,8 @@ def list_command(results: Results = Path("results"), as_json: Json = False) -> N
         cells = "  ".join(f"{entry['length']}: {entry['truth'] / entry['examples']:.1%}" for entry in done.result["evaluation"])
         print(f"{done.spec.digest}  {done.result['group'] or '-'}  seed {done.spec.seed}  right at length {cells}")
     for digest, failed in unfinished_failures(results).items():
-        print(f"{digest}  {failed[-1].get("group") or "-"}  seed {failed[-1].get("seed", "?")}  failed {len(failed)} times: {failed[-1].get("message", "")}")
+        last = {"group": "-", "seed": "?", "message": "", **failed[-1]}
+        print(f"{digest}  {last['group']}  seed {last['seed']}  failed {len(failed)} times: {last['message']}")
 
 
 @app.command()

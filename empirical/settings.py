@@ -14,7 +14,10 @@ from theory.language.domains import parse_lengths
 from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS
 
 #: short name -> field of RunSpec
-SHORT = {"pe": "encoding", "train": "train_lengths", "test": "test_lengths", "lengths": "test_lengths", "domain": "test_domain"}
+SHORT = {
+    "pe": "encoding", "train": "train_lengths", "test": "test_lengths", "lengths": "test_lengths", "domain": "test_domain",
+    "watch": "watched_lengths",
+}  # fmt: skip
 
 #: what a command line takes where nothing is said; everything else has its default in RunSpec
 DEFAULTS: Mapping[str, Any] = {"encoding": "absolute", "train_lengths": "1-3"}

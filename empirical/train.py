@@ -21,7 +21,7 @@ from torch import Tensor
 
 from empirical.data import Lines, renderer_of
 from empirical.encodings.numbering import make_numbering
-from empirical.evaluate import draw_test, evaluate
+from empirical.evaluate import EVALUATION_SEED, draw_test, evaluate, watched
 from empirical.model import GPT
 from empirical.noise import DROPOUT, Noise, step_key
 from empirical.spec import RunSpec
@@ -43,7 +43,6 @@ from theory.errors import InputError
 
 CHECKPOINT = "checkpoint.pt"
 SAVE_EVERY_S = 20
-EVALUATION_SEED = 1_000_000  # test pairs differ from seed to seed, and from every training seed's draws
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -261,9 +260,10 @@ class Trainer:
         return loss
 
     def measure(self, loss: Tensor) -> dict[str, Any]:
-        """Loss, held-out ID accuracy and seconds so far."""
+        """Loss, held-out ID accuracy and seconds so far, and the counts at the watched lengths."""
         accuracy = id_accuracy(self.model, self.spec, self.device)
-        return {"step": self.step, "loss": round(float(loss), 5), "id_accuracy": round(accuracy, 4), "seconds": round(self.seconds, 1)}
+        row = {"step": self.step, "loss": round(float(loss), 5), "id_accuracy": round(accuracy, 4), "seconds": round(self.seconds, 1)}
+        return row | watched(self.model, self.spec)
 
     def run(self, report: Report) -> Run:
         """Train to the end, evaluate, store. `report` hears of each measurement.
