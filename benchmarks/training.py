@@ -4,7 +4,7 @@ Ratios of the two in one run, taken turn by turn, as machines differ and are bus
 
 - training on the CPU, per process: one thread each, processor seconds;
 - training on the CPU, the machine: one fast process a core, one thread each, against one plain process with a thread a core; wall seconds;
-- evaluation: exact matches with the truth and with the truncated function, by one teacher-forced forward each, against decoding token by
+- evaluation: exact matches with the truth and with the truncated function, teacher-forced (empirical.scoring), against decoding token by
   token without a cache; and greedy decoding with a cache, which is run where outputs are wanted;
 - on a GPU: the members' steps of an ensemble of micro models against the steps of one plain loop.
 
@@ -33,8 +33,9 @@ from benchmarks.plain import PlainGPT, plain_greedy, plain_loss
 from empirical.data import Lines, PairSampler, renderer_of
 from empirical.ensemble import Ensemble
 from empirical.evaluate import greedy
+from empirical.scoring import exact_matches
 from empirical.spec import PRESETS, RunSpec
-from empirical.train import Trainer, learning_rate, teacher_forced
+from empirical.train import Trainer, learning_rate
 
 HERE = Path(__file__).resolve().parent
 BARS = {"training, a process": 1.5, "training, the machine": 2.5, "evaluation": 20.0, "ensemble on a GPU": 10.0}
@@ -151,7 +152,8 @@ def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: in
         if cached:
             out_NT = greedy(fast, truth)
             return exact(out_NT, truth), exact(out_NT, learned)
-        return int(teacher_forced(fast, truth).sum()), int(teacher_forced(fast, learned).sum())
+        first, second = exact_matches(fast, (truth, learned))
+        return int(first.sum()), int(second.sum())
 
     if slow() != quick():
         raise RuntimeError(f"the ways disagree: {slow()} and {quick()} of {count}")

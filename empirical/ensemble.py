@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -21,10 +22,11 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
 from empirical.data import Lines
+from empirical.evaluate import watched
 from empirical.model import GPT
 from empirical.noise import DROPOUT, Noise, step_key
 from empirical.spec import RunSpec, canonical_json
-from empirical.store import Run, finished, load_run, provenance, registrations
+from empirical.store import Run, claimed, finished, load_run, provenance, registrations
 from empirical.streams import Stream
 from empirical.train import (
     CHECKPOINT,
@@ -53,9 +55,9 @@ Weights = dict[str, Tensor]
 #: what members of an ensemble may differ in
 OWN = (
     "task", "expr", "modulus", "machine", "train_lengths", "test_lengths", "train_domain", "test_domain", "heldout", "examples", "seed",
-    "sampling", "curriculum", "train_pairs",
+    "sampling", "curriculum", "train_pairs", "watched_lengths",
 )  # fmt: skip
-TESTED = ("test_lengths", "test_domain", "examples")  # of these, what training does not see
+TESTED = ("test_lengths", "test_domain", "examples", "watched_lengths")  # of these, what training does not see
 EAGER_STEPS = 3  # before a step is captured, so that everything it needs is allocated
 
 
@@ -236,7 +238,14 @@ class EnsembleTrainer:
         Raises:
             TrainingError: some member failed (the others are stored), or memory ran out.
             KeyboardInterrupt: Ctrl-C; a checkpoint of the last whole step is saved.
+            Busy: another process trains one of the runs.
         """
+        with ExitStack() as stack:
+            for digest in self.groups:
+                stack.enter_context(claimed(self.results / digest))
+            return self._run(report)
+
+    def _run(self, report: Report) -> list[Run]:
         registered = registrations(self.results)
         with interruptible() as stopped, memory_guard(self.ensemble.common, self.folder, self.ensemble.backward):
             self._train(report, stopped)
@@ -283,7 +292,8 @@ class EnsembleTrainer:
             except TrainingError:
                 self.failed.append(spec.digest)
                 continue
-            rows.append({**row, "id_accuracy": round(self.ensemble.accuracy(index, self.id_lines[index]), 4)})
+            counts = watched(self.ensemble.member(index), spec) if spec.watched_lengths else {}
+            rows.append({**row, "id_accuracy": round(self.ensemble.accuracy(index, self.id_lines[index]), 4), **counts})
             self.metrics[spec.digest].append(rows[-1])
         if rows:
             means = {name: sum(row[name] for row in rows) / len(rows) for name in ("loss", "id_accuracy")}

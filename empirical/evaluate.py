@@ -13,14 +13,16 @@ from empirical.data import Lines, Pairs, PairSampler, held_out, renderer_of
 from empirical.model import GPT, Cache
 from empirical.spec import RunSpec
 from theory.errors import InputError
-from theory.language.layouts import digits
-from theory.language.tasks import digit_count
+from theory.language.layouts import Layout, digits
+from theory.language.tasks import Task, digit_count
 
 if TYPE_CHECKING:
     from empirical.store import Run
 
 CHUNK = 500
 DRAWS = 64
+WATCHED = 200  # pairs per watched length
+EVALUATION_SEED = 1_000_000  # test pairs differ from seed to seed, and from every training seed's draws
 
 
 @torch.inference_mode()
@@ -101,6 +103,14 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
     return out
 
 
+def watched(model: GPT, spec: RunSpec) -> dict[str, Any]:
+    """The counts at the watched lengths, as an entry of the metrics; the same pairs at every step."""
+    if not spec.watched_lengths:
+        return {}
+    counts = evaluate(model, spec, spec.watched_lengths, WATCHED, spec.seed + EVALUATION_SEED - 1)
+    return {"watched": [{key: entry[key] for key in ("length", "examples", "truth", "learned")} for entry in counts]}
+
+
 def answer(run: Run, a: int, b: int) -> int | None:
     """The number that a stored network writes for f(a, b); None where its answer is no number (a special token among the digits).
 
@@ -120,8 +130,13 @@ def answer(run: Run, a: int, b: int) -> int | None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # where positions are drawn
         lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(a_ND, b_ND, torch.tensor([size])))
-    slots = layout.slots(layout.pair_widths(task, a, b, size))
-    written = {slot.place: token for slot, token in zip(slots, greedy(model, lines)[0].tolist(), strict=True) if slot.kind == "c"}
+    return read_number(task, layout, a, b, size, greedy(model, lines)[0].tolist())
+
+
+def read_number(task: Task, layout: Layout, a: int, b: int, length: int, tokens: Sequence[int]) -> int | None:
+    """The result that a line of tokens holds; None where a special token stands among its digits."""
+    slots = layout.slots(layout.pair_widths(task, a, b, length))
+    written = {slot.place: token for slot, token in zip(slots, tokens, strict=False) if slot.kind == "c"}  # short lines are filled up
     if any(token >= task.base for token in written.values()):
         return None
     total = 0

@@ -53,7 +53,7 @@ SAMPLING = {
 }
 
 #: fields that came later: left out of the canonical form where they have their default, so that older digests stay
-LATER = ("machine", "sampling", "curriculum", "train_pairs")
+LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class RunSpec:
     distances are clipped there), `heldout` is the reciprocal of the share of pairs that are never trained on.
     `machine` is the JSON of a task that is given by its machine (theory.automata.formats), then named `task`. Over the first
     `curriculum` steps the training lengths come in one by one, shortest first. `train_pairs` is the number of distinct pairs that
-    training goes through again and again; 0 draws fresh ones.
+    training goes through again and again; 0 draws fresh ones. `watched_lengths` are measured at every logged step; nothing is chosen by it.
     """
 
     task: str
@@ -98,6 +98,7 @@ class RunSpec:
     sampling: str = "domain"
     curriculum: int = 0
     train_pairs: int = 0
+    watched_lengths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before anything is written."""
@@ -112,6 +113,9 @@ class RunSpec:
             lengths = getattr(self, name)
             if not lengths or parse_lengths(",".join(map(str, lengths))) != lengths:
                 raise InputError(f"{name} {list(lengths)}: give ascending lengths from 1 on")
+        known = {*self.train_lengths, *self.test_lengths}
+        if self.watched_lengths != tuple(sorted(known.intersection(self.watched_lengths))):
+            raise InputError(f"watched_lengths {list(self.watched_lengths)}: ascending, and among the trained and the test lengths")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
         if self.heldout < 2:
@@ -206,7 +210,7 @@ def spec_from_dict(values: Mapping[str, Any]) -> RunSpec:
     if unknown := sorted(set(values) - known):
         raise InputError(f"unknown setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
     out = dict(values)
-    for key in ("train_lengths", "test_lengths"):
+    for key in ("train_lengths", "test_lengths", "watched_lengths"):
         if key in out:
             out[key] = parse_lengths(out[key]) if isinstance(out[key], str) else _tuple(key, out[key])
     for field in fields(RunSpec):

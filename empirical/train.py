@@ -21,18 +21,28 @@ from torch import Tensor
 
 from empirical.data import Lines, renderer_of
 from empirical.encodings.numbering import make_numbering
-from empirical.evaluate import draw_test, evaluate
+from empirical.evaluate import EVALUATION_SEED, draw_test, evaluate, watched
 from empirical.model import GPT
 from empirical.noise import DROPOUT, Noise, step_key
 from empirical.spec import RunSpec
-from empirical.store import Run, finished, load_run, provenance, registrations, self_digest, sha256, to_json, write_atomically
+from empirical.store import (
+    Run,
+    claimed,
+    finished,
+    load_run,
+    provenance,
+    record_failure,
+    registrations,
+    self_digest,
+    sha256,
+    to_json,
+    write_atomically,
+)
 from empirical.streams import Stream
 from theory.errors import InputError
 
 CHECKPOINT = "checkpoint.pt"
-FAILURES = "failures.jsonl"
 SAVE_EVERY_S = 20
-EVALUATION_SEED = 1_000_000  # test pairs differ from seed to seed, and from every training seed's draws
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -108,15 +118,6 @@ def id_lines(spec: RunSpec, device: torch.device) -> Lines:
         return renderer_of(spec, device).lines(pairs)
 
 
-def record_failure(folder: Path, entry: dict[str, Any]) -> None:
-    """Append a failed attempt to the record in the folder of a run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / FAILURES).open("a") as file:
-        file.write(json.dumps(entry, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def refuse_nan(spec: RunSpec, folder: Path, row: dict[str, Any], code: str) -> None:
     """Stop a run whose loss is no number.
 
@@ -124,8 +125,7 @@ def refuse_nan(spec: RunSpec, folder: Path, row: dict[str, Any], code: str) -> N
         TrainingError: it is not; the attempt is on record.
     """
     if not math.isfinite(row["loss"]):
-        entry = {**row, "loss": str(row["loss"]), "reason": "loss is no number", "code_sha256": code}
-        record_failure(folder, entry)
+        record_failure(folder, {**row, "loss": str(row["loss"]), "message": "loss is no number", "seed": spec.seed, "code_sha256": code})
         raise TrainingError(f"run {spec.digest}: the loss is {row['loss']} at step {row['step']}: try a smaller lr than {spec.lr:g}")
 
 
@@ -165,7 +165,8 @@ def memory_guard(spec: RunSpec, folder: Path, attempt: Callable[[int], object]) 
     else:
         return
     fits = largest_batch(attempt, spec.batch)  # outside the handler, which would keep the frames of the failed step and their tensors alive
-    record_failure(folder, {"reason": "out of memory", "batch": spec.batch, "batch_that_fits": fits, "error": caught})
+    entry = {"message": "out of memory", "seed": spec.seed, "batch": spec.batch, "batch_that_fits": fits, "error": caught}
+    record_failure(folder, entry)
     remedy = f"a batch of {fits} fits" if fits else "not even a batch of 1 fits: choose a smaller model"
     raise TrainingError(f"run {spec.digest}: out of memory with a batch of {spec.batch} lines: {remedy}")
 
@@ -257,9 +258,10 @@ class Trainer:
         return loss
 
     def measure(self, loss: Tensor) -> dict[str, Any]:
-        """Loss, held-out ID accuracy and seconds so far."""
+        """Loss, held-out ID accuracy and seconds so far, and the counts at the watched lengths."""
         accuracy = float(teacher_forced(self.model, self.id_lines).double().mean())
-        return {"step": self.step, "loss": round(float(loss), 5), "id_accuracy": round(accuracy, 4), "seconds": round(self.seconds, 1)}
+        row = {"step": self.step, "loss": round(float(loss), 5), "id_accuracy": round(accuracy, 4), "seconds": round(self.seconds, 1)}
+        return row | watched(self.model, self.spec)
 
     def run(self, report: Report) -> Run:
         """Train to the end, evaluate, store. `report` hears of each measurement.
@@ -347,4 +349,7 @@ def train(spec: RunSpec, results: Path, device: str = "cpu", group: str | None =
     folder = results / spec.digest
     if finished(folder):
         return load_run(folder)
-    return Trainer(spec, results, device, group).run(report)
+    with claimed(folder):
+        if finished(folder):  # by another process, since
+            return load_run(folder)
+        return Trainer(spec, results, device, group).run(report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from empirical import train as training
 from empirical.ensemble import Ensemble, EnsembleTrainer, shape_of, train_together
 from empirical.spec import RunSpec
-from empirical.store import load_run
+from empirical.store import failures, load_run
 from empirical.train import Trainer, TrainingError, train
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -165,9 +164,7 @@ def test_a_member_whose_loss_is_no_number_stops_alone(tmp_path: Path) -> None:
     broken = trainer.ensemble.specs[1]
     with pytest.raises(TrainingError, match=f"1 of 3 runs failed.*{broken.digest}"):
         trainer.run(lambda row: None)
-    record = [json.loads(line) for line in (tmp_path / broken.digest / "failures.jsonl").read_text().splitlines()]
-    assert len(record) == 1
-    assert record[0]["reason"] == "loss is no number"
+    assert [entry["message"] for entry in failures(tmp_path / broken.digest)] == ["loss is no number"]
     for spec in (spec for spec in MIXED[:3] if spec != broken):
         assert load_run(tmp_path / spec.digest).spec == spec
     assert not (tmp_path / broken.digest / "result.json").exists()

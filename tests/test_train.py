@@ -17,7 +17,7 @@ import torch
 
 from empirical.data import held_out
 from empirical.evaluate import answer, evaluate_weights
-from empirical.store import load_model, load_run
+from empirical.store import failures, load_model, load_run
 from empirical.train import Trainer, TrainingError, learning_rate, load_checkpoint, loss_of, train
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
@@ -58,7 +58,7 @@ def test_a_resumed_run_ends_like_a_straight_one(name: str, tmp_path: Path) -> No
 def test_a_killed_run_ends_like_a_straight_one(tmp_path: Path) -> None:
     spec = replace(TINY, steps=400)
     job = {"spec": spec.to_dict(), "results": str(tmp_path / "killed"), "device": "cpu", "group": None}
-    code = "import empirical.train as t, json, sys; t.SAVE_EVERY_S = 0; from empirical.plan import work; work(json.load(sys.stdin))"
+    code = "import empirical.train as t, json, sys; t.SAVE_EVERY_S = 0; from empirical.worker import work; work(json.load(sys.stdin))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True, env=environment)
     assert child.stdin is not None
@@ -142,10 +142,6 @@ def test_every_seed_and_step_draws_a_batch_of_its_own(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------------------------ faults
 
 
-def failures(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "failures.jsonl").read_text().splitlines()]
-
-
 def test_a_loss_that_is_no_number_stops_the_run_on_record(tmp_path: Path) -> None:
     for attempt in (1, 2):
         trainer = Trainer(TINY, tmp_path, "cpu", None)
@@ -154,7 +150,7 @@ def test_a_loss_that_is_no_number_stops_the_run_on_record(tmp_path: Path) -> Non
         with pytest.raises(TrainingError, match=r"loss is nan at step 1: try a smaller lr than 0\.001") as caught:
             trainer.run(lambda row: None)
         assert "\n" not in str(caught.value)
-        assert [entry["reason"] for entry in failures(trainer.folder)] == ["loss is no number"] * attempt
+        assert [entry["message"] for entry in failures(trainer.folder)] == ["loss is no number"] * attempt
     assert not (trainer.folder / "checkpoint.pt").exists()
     done = train(TINY, tmp_path)  # a failed attempt stays on record, and does not stand in the way
     assert len(failures(done.folder)) == 2
