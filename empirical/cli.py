@@ -125,28 +125,34 @@ def answer_command(
     as_json: Json = False,
 ) -> None:
     """What a stored network answers, beside the truth and the task on cut operands."""
-    from empirical.evaluate import answer
+    from empirical.dataset import symbols
+    from empirical.evaluate import answer_line, read_number
+    from empirical.measure import theory_says
 
     match = re.fullmatch(r"\s*([0-9]{1,1000})\s*[-+*,/ ]\s*([0-9]{1,1000})\s*", question)
     if match is None:
         raise InputError(f"question {question!r}: write two numbers with a sign between them, like 123+456")
     a, b = int(match[1]), int(match[2])
     done = find_run(results, digest)
-    task, n = done.spec.make_task(), done.spec.training.longest
-    cut, given = task.base**n, answer(done, a, b)
+    task, layout, n = done.spec.make_task(), done.spec.make_layout(), done.spec.training.longest
+    tokens, length = answer_line(done, a, b)
+    given, cut = read_number(task, layout, a, b, length, tokens), task.base**n
+    line = "".join(symbols(task)[token] for token in tokens)
+    outcome, said = theory_says(done.spec, a, b, length)
     values = {"a": a, "b": b, "answer": given, "truth": task(a, b), "truncated": task(a % cut, b % cut)}
     if as_json:
-        print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values}, indent=1))
+        told = {"tokens": tokens, "line": line, "theory": {"outcome": outcome, "answer": said}}
+        print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values, **told}, indent=1))
         return
-    said = f"{task.text} at a = {_short(a)}, b = {_short(b)}: the network answers {'no number' if given is None else _short(given)}"
-    if given == values["truth"]:
-        print(f"{said}, which is right")
-        return
-    print(f"{said}; right is {_short(values['truth'])}")
-    if given == values["truncated"]:
+    text = f"{task.text} at a = {_short(a)}, b = {_short(b)}: the network answers {'no number' if given is None else _short(given)}"
+    print(f"{text}, which is right" if given == values["truth"] else f"{text}; right is {_short(values['truth'])}")
+    if given == values["truncated"] != values["truth"]:
         print(f"trained on operands of up to {n} digits, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")
-    else:
+    elif given != values["truth"]:
         print(f"it is not the task on operands cut to {n} digits either: that would be {_short(values['truncated'])}")
+    print(f"theory: {outcome}{'' if said is None else f', that is {_short(said)}'}")
+    if len(line) <= 120:
+        print(f"tokens: {line}")
 
 
 def _short(number: int) -> str:

@@ -22,8 +22,8 @@ from theory.language.tasks import Task
 
 CHUNK = 10_000
 PARTS = ("train", "test", "all")
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-PATIENCE = 200  # chunks without a new line
+MAX_BASE = 36
+PATIENCE = 20  # chunks without a new line
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class DataSet:
     def __post_init__(self) -> None:
         if self.part not in PARTS:
             raise InputError(f"unknown part {self.part!r}: choose from {', '.join(PARTS)}")
-        if self.task.base > len(DIGITS):
-            raise InputError(f"base {self.task.base}: lines are written in bases up to {len(DIGITS)}")
+        if self.task.base > MAX_BASE:
+            raise InputError(f"base {self.task.base}: lines are written in bases up to {MAX_BASE}")
         if self.count < 1:
             raise InputError(f"count {self.count}: must be at least 1")
         if self.heldout < 2:
@@ -102,10 +102,16 @@ def chunks(data: DataSet) -> Iterator[list[str]]:
         left -= len(lines[:left])
 
 
+def symbols(task: Task) -> list[str]:
+    """What people read for each token, as `theory.language.layouts.render` writes it: digits above 9 as letters, above z in brackets."""
+    special = {"bos": "^", "eos": ";", "eq": "=", "op": "*" if "mul" in task.name else "+"}
+    digit = ["0123456789abcdefghijklmnopqrstuvwxyz"[value] if value < 36 else f"[{value}]" for value in range(task.base)]
+    return [*digit, *(special[name] for name in SPECIALS)]
+
+
 def _text(data: DataSet, renderer: Renderer, pairs: Pairs) -> list[str]:
     if not len(pairs.length_N):
         return []
-    special = {"op": "*" if "mul" in data.task.name else "+", "eq": "=", "bos": "", "eos": ";"}
-    symbols = [*DIGITS[: data.task.base], *(special[name] for name in SPECIALS)]
-    lines = ("".join([symbols[token] for token in row]) for row in renderer.lines(pairs).token_NT.tolist())
-    return [line.partition(";")[0] + ";\n" for line in lines]  # a shorter line is filled up with end marks
+    shown = symbols(data.task)
+    lines = ("".join([shown[token] for token in row]) for row in renderer.lines(pairs).token_NT.tolist())
+    return [line.removeprefix("^").partition(";")[0] + ";\n" for line in lines]  # a shorter line is filled up with end marks

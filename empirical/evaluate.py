@@ -117,6 +117,16 @@ def answer(run: Run, a: int, b: int) -> int | None:
     Numbers are written in the task's base, and read back from it. Unpadded layouts are given the length of the true answer.
 
     Raises:
+        InputError: as `answer_line`.
+    """
+    tokens, length = answer_line(run, a, b)
+    return read_number(run.spec.make_task(), run.spec.make_layout(), a, b, length, tokens)
+
+
+def answer_line(run: Run, a: int, b: int) -> tuple[list[int], int]:
+    """The whole line with the network's answer, as tokens, and the length in digits that it was asked at.
+
+    Raises:
         InputError: an operand does not fit the layout, or the line is longer than the network's positions.
     """
     from empirical.store import load_model
@@ -130,7 +140,7 @@ def answer(run: Run, a: int, b: int) -> int | None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # where positions are drawn
         lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(a_ND, b_ND, torch.tensor([size])))
-    return read_number(task, layout, a, b, size, greedy(model, lines)[0].tolist())
+    return greedy(model, lines)[0].tolist(), size
 
 
 def read_number(task: Task, layout: Layout, a: int, b: int, length: int, tokens: Sequence[int]) -> int | None:

@@ -82,6 +82,17 @@ def exact_accuracies(spec: RunSpec, lengths: Sequence[int]) -> dict[int, Fractio
     return {row.length: row.exact for row in found.accuracy}
 
 
+def theory_says(spec: RunSpec, a: int, b: int, length: int) -> tuple[str, int | None]:
+    """The outcome that theory predicts at this length, and the answer that follows from it: the truth, that of cut operands, or none."""
+    task, cut = spec.make_task(), spec.base**spec.training.longest
+    try:
+        found = predict(task, spec.make_encoding(), spec.make_layout(), spec.training, (length,), spec.test_domain)
+    except InputError as error:
+        return f"nothing ({error})", None
+    outcome = found.outcome.of(spec.training.region(length)) or "undetermined"
+    return outcome, {"exact": int(task(a, b)), "truncation": int(task(a % cut, b % cut))}.get(outcome)
+
+
 def measurement_json(run: Run, seed: int, found: Sequence[Measured]) -> dict[str, Any]:
     """The measurement as plain values. Kinds with `first` add up to all answers; `chance` is explained in theory.mistakes."""
     rows = [

@@ -110,8 +110,8 @@ def lengths(runs: Sequence[Run], path: Path) -> None:
                     cells.setdefault(entry["length"], []).append(entry["truth"] / entry["examples"])
             tested = sorted(cells)
             points = [(length, share) for length in tested for share in cells[length]]
-            axes.plot(*zip(*points, strict=True), ls="", marker=marker, ms=6, mfc="none", color=colour)
-            axes.plot(tested, [sum(cells[length]) / len(cells[length]) for length in tested], color=colour, lw=1.6, label=name)
+            axes.plot(*zip(*points, strict=True), ls="", marker=marker, ms=6, mfc="none", color=colour, label=name)
+            axes.plot(tested, [sum(cells[length]) / len(cells[length]) for length in tested], color=colour, lw=1.6)
             exact = {length: share for length, share in exact_accuracies(members[0].spec, tested).items() if share is not None}
             if exact:
                 axes.plot(list(exact), [float(share) for share in exact.values()], color="black", ls=(0, (4, 2)), lw=1.3, zorder=5)
@@ -122,7 +122,14 @@ def lengths(runs: Sequence[Run], path: Path) -> None:
             axes.text(max(trained) + 0.45, 0.5, "trained", rotation=90, ha="right", va="center", fontsize=8, color="#7A7F87")
             axes.margins(x=0)
         axes.set(xlabel="digits of the longer operand", ylabel="right answers", ylim=(-0.03, 1.03))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        asked = sorted({entry["length"] for run in runs for entry in run.result["evaluation"]})
+        if asked[-1] > 12 * asked[0]:
+            axes.set_xscale("log")
+            ticks = [length for length, after in zip(asked, [*asked[1:], None], strict=True) if after is None or after >= 1.15 * length]
+            axes.set_xticks(ticks, map(str, ticks))
+            axes.minorticks_off()
+        else:
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         _tidy(axes, percent=True)
 
@@ -146,7 +153,7 @@ def heatmap(runs: Sequence[Run], path: Path, measure: str = "truth") -> None:
 def _heat_title(found: HeatMap, run: Run) -> str:
     what = "right answers" if found.measure == "truth" else "answers as truncated"
     seeds = f"{min(found.networks)}-{max(found.networks)}" if min(found.networks) < max(found.networks) else str(found.networks[0])
-    return f"{run.spec.make_task().text}, {run.spec.encoding}: {what} in %, mean of {seeds} networks"
+    return f"{run.spec.make_task().text}, {run.spec.encoding}: {what} in %, mean of {seeds} network{'s' * (seeds != '1')}"
 
 
 def spelled(trained: Sequence[int]) -> str:
@@ -165,11 +172,11 @@ def attention(run: Run, path: Path, length: int, examples: int, seed: int) -> No
     places = batch.places
     last = max(batch.query(place) for place in places)
     names = [_token(slot.kind, slot.place) for slot in batch.slots[: last + 1]]
-    layers = len(weight_LHTT)
+    layers, most = len(weight_LHTT), float(weight_LHTT.mean(1)[:, [batch.query(place) for place in places]].max())
     with picture(path, (1.2 + layers * max(3.2, 0.27 * len(names)), 1.4 + 0.34 * len(places)), layers) as (figure, axes):
         for layer, one in enumerate(axes):
             rows = [weight_LHTT[layer, :, batch.query(place), : last + 1].mean(0).tolist() for place in places]
-            image = one.imshow(rows, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+            image = one.imshow(rows, cmap="cividis", vmin=0, vmax=most, aspect="auto")
             for y, place in enumerate(places):  # what comes after the query is out of sight
                 one.axvspan(batch.query(place) + 0.5, last + 0.5, 1 - (y + 1) / len(places), 1 - y / len(places), color="white")
             one.set_xticks(range(len(names)), names, fontsize=8)
