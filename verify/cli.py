@@ -166,11 +166,25 @@ def show_claim(
     claim_id: Annotated[str, typer.Argument(metavar="ID", help="A claim; `arith-verify list` names them.")],
     claims: ClaimsOption = None,
     json: JsonOption = False,
+    certificate: Annotated[bool, typer.Option("--certificate", help="Prove it now, and check what the proof rests on again.")] = False,
 ) -> None:
     """Show everything the file says about one claim."""
     loaded = load_claims(claims)
     known(loaded, [claim_id])
     claim = next(claim for claim in loaded.claims if claim.id == claim_id)
+    if certificate:
+        from dataclasses import asdict
+        from json import dumps
+
+        from verify.proof_certificates import certify_claim
+        from verify.report import make_console, print_certificate
+
+        result, found = certify_claim(claim)
+        if json:
+            typer.echo(dumps({**asdict(result), "certificates": [asdict(one) for one in found]}, indent=1))
+        else:
+            print_certificate(make_console(), claim, result, found)
+        raise typer.Exit(int(result.verdict == "error" or any(one.rechecked is False for one in found)))
     if json:
         typer.echo(claim.model_dump_json(indent=1, exclude_none=True))
         return
