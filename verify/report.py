@@ -108,7 +108,7 @@ def print_list(console: Console, loaded: Loaded) -> None:
     """All claims, without deciding any."""
     table = _table("claim", "source", "kind", "scale", "statement")
     for claim in loaded.claims:
-        source = f"{claim.source.paper} {_escape(claim.source.location)}"
+        source = _escape(f"{claim.source.paper} {claim.source.location}")
         table.add_row(claim.id, source, claim.kind, claim.scale, _escape(claim.statement))
     console.print(table)
     print_source(console, loaded)
