@@ -14,6 +14,7 @@ from theory.language.domains import boxes
 from verify import exact, proofs, registry
 from verify.checks import REGISTRY, WRONG, CheckResult, parameter_problem, run_check
 from verify.claims import ROOT, load_claims
+from verify.proof_certificates import certify_claim
 from verify.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
 
 #: (check, parameters of a true statement, changes that make it false); the false one is the negative control
@@ -166,3 +167,30 @@ def test_bad_parameters(params: dict[str, Any], word: str) -> None:
 def test_what_a_check_cannot_answer_it_refuses(name: str, params: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         run_check(name, params)
+
+
+def test_a_check_that_takes_too_long_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow() -> CheckResult:
+        while True:
+            pass
+
+    monkeypatch.setitem(REGISTRY, "slow", slow)
+    result = run_check("slow", {}, seconds=0.05)
+    assert (result.verdict, result.detail) == (INCONCLUSIVE, "not decided within 0.05 s")
+
+
+@pytest.mark.parametrize("claim_id", ["p2-5-addition-invariant", "p2-9-every-digit-needed", "table-count-add-151"])
+def test_certificates_are_checked_again(claim_id: str) -> None:
+    claim = next(one for one in load_claims(ROOT / "paper_claims.yaml").claims if one.id == claim_id)
+    result, found = certify_claim(claim)
+    assert result.verdict == SUPPORTED
+    assert all(one.rechecked for one in found)
+    assert bool(found) == (claim_id != "table-count-add-151")
+
+
+def test_a_wrong_proof_object_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    from theory.proofs.smt import EveryBaseLinear
+
+    monkeypatch.setattr(EveryBaseLinear, "check", lambda self: False)
+    with pytest.raises(RuntimeError, match="z3 does not prove"):
+        run_check("translation_invariant", CASES[0][1])

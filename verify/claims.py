@@ -47,9 +47,9 @@ FORMULAS = ("truncation_accuracy", "reciprocal", "predicted")
 
 
 class Source(Model):
-    """Where the statement stands. `ours` marks a statement of this project."""
+    """Where the statement stands: P1, P2, `ours` for a statement of this project, or another paper by any name."""
 
-    paper: Literal["P1", "P2", "ours"]
+    paper: Annotated[str, Field(min_length=1, max_length=60)]
     version: Text
     location: Text
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from theory.cli import run
 from theory.errors import InputError
-from verify.claims import Loaded, load_claims
-
-if TYPE_CHECKING:
-    from verify.engine import Verdict
+from verify.claims import load_claims
+from verify.commands import Asked, chosen, decide, exit_code, failing, known, print_result, shown_progress, write
 
 app = typer.Typer(
     help=__doc__,
@@ -50,9 +45,9 @@ def check_all(
     """Decide every claim; of each group of networks one, drawn by the seed, is evaluated again."""
     loaded = load_claims(claims)
     asked = Asked(results, examples, seed, not full, tuple(retrain or ()), into, ledger)
-    verdicts, provenance = _decide(loaded, _chosen(loaded, only, scale), asked)
-    _print(loaded, verdicts, provenance, json, markdown)
-    raise typer.Exit(_code(verdicts, fail_on))
+    verdicts, provenance = decide(loaded, chosen(loaded, only, scale), asked)
+    print_result(loaded, verdicts, provenance, json, markdown)
+    raise typer.Exit(exit_code(verdicts, fail_on))
 
 
 @app.command("run")
@@ -64,10 +59,10 @@ def check_some(
 ) -> None:  # fmt: skip
     """Decide the claims named; all their networks are evaluated again."""
     loaded = load_claims(claims)
-    _known(loaded, ids)
-    verdicts, provenance = _decide(loaded, ids, Asked(results, examples, seed, False, tuple(retrain or ()), into, ledger))
-    _print(loaded, verdicts, provenance, json, markdown)
-    raise typer.Exit(_code(verdicts, fail_on))
+    known(loaded, ids)
+    verdicts, provenance = decide(loaded, ids, Asked(results, examples, seed, False, tuple(retrain or ()), into, ledger))
+    print_result(loaded, verdicts, provenance, json, markdown)
+    raise typer.Exit(exit_code(verdicts, fail_on))
 
 
 @app.command("report")
@@ -89,7 +84,7 @@ def write_report(
         raise InputError("nothing to write: give --html, --markdown, --junit or --json with a file name")
     loaded = load_claims(claims)
     if verdicts is None:
-        found, provenance = _decide(loaded, _chosen(loaded, only, scale), Asked(results, examples, seed, not full, ledger=ledger))
+        found, provenance = decide(loaded, chosen(loaded, only, scale), Asked(results, examples, seed, not full, ledger=ledger))
     else:
         found, provenance = formats.read_verdicts(verdicts, loaded)
     texts: dict[Path, str] = {}
@@ -101,12 +96,12 @@ def write_report(
     if markdown is not None:
         texts[markdown] = formats.markdown(loaded, found, provenance) + "\n"
     if junit is not None:
-        texts[junit] = formats.junit(found, _failing(fail_on)) + "\n"
+        texts[junit] = formats.junit(found, failing(fail_on)) + "\n"
     if json is not None:
         texts[json] = formats.verdicts_json(found, provenance) + "\n"
     for path, text in texts.items():
-        _write(path, text)
-    raise typer.Exit(_code(found, fail_on))
+        write(path, text)
+    raise typer.Exit(exit_code(found, fail_on))
 
 
 @app.command("diff")
@@ -171,11 +166,25 @@ def show_claim(
     claim_id: Annotated[str, typer.Argument(metavar="ID", help="A claim; `arith-verify list` names them.")],
     claims: ClaimsOption = None,
     json: JsonOption = False,
+    certificate: Annotated[bool, typer.Option("--certificate", help="Prove it now, and check what the proof rests on again.")] = False,
 ) -> None:
     """Show everything the file says about one claim."""
     loaded = load_claims(claims)
-    _known(loaded, [claim_id])
+    known(loaded, [claim_id])
     claim = next(claim for claim in loaded.claims if claim.id == claim_id)
+    if certificate:
+        from dataclasses import asdict
+        from json import dumps
+
+        from verify.proof_certificates import certify_claim
+        from verify.report import make_console, print_certificate
+
+        result, found = certify_claim(claim)
+        if json:
+            typer.echo(dumps({**asdict(result), "certificates": [asdict(one) for one in found]}, indent=1))
+        else:
+            print_certificate(make_console(), claim, result, found)
+        raise typer.Exit(int(result.verdict == "error" or any(one.rechecked is False for one in found)))
     if json:
         typer.echo(claim.model_dump_json(indent=1, exclude_none=True))
         return
@@ -226,10 +235,10 @@ def control_claims(
     from verify.report import controls_json, make_console, print_controls
 
     loaded = load_claims(claims)
-    _known(loaded, ids or [])
+    known(loaded, ids or [])
     runs = load_evidence(results_folder(results))
     seed = randbelow(2**31) if seed is None else seed
-    with _progress() as progress:
+    with shown_progress() as progress:
         found = run_controls(loaded.claims, ids or [claim.id for claim in loaded.claims], runs, seed, not fabricated, progress)
     if json:
         typer.echo(controls_json(found, seed))
@@ -263,132 +272,6 @@ def diagnose_answers(
         typer.echo(dumps(diagnosis_json(found), indent=1))
     else:
         print_diagnosis(make_console(), found)
-
-
-def _known(loaded: Loaded, ids: list[str]) -> None:
-    known = {claim.id for claim in loaded.claims}
-    if unknown := [name for name in ids if name not in known]:
-        from difflib import get_close_matches
-
-        close = get_close_matches(unknown[0], known, 3)
-        remedy = f"did you mean {', '.join(close)}?" if close else "`arith-verify list` names them"
-        raise InputError(f"unknown claim {unknown[0]!r}: {remedy}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error, and the function that moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading the evidence", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How claims are to be decided: the options that `all`, `run` and `report` share."""
-
-    results: Path | None
-    examples: int
-    seed: int | None
-    sample: bool
-    retrain: tuple[str, ...] = ()
-    into: Path = Path("retrained")
-    ledger: Path | None = None
-
-
-def _chosen(loaded: Loaded, only: list[str] | None, scale: str | None) -> list[str]:
-    """The ids of the families and of the scale asked for."""
-    families = {claim.family for claim in loaded.claims}
-    if unknown := [name for name in only or () if name not in families]:
-        raise InputError(f"unknown family {unknown[0]!r}: choose from {', '.join(sorted(families))}")
-    if scale not in (None, "symbolic", "reduced", "paper"):
-        raise InputError(f"unknown scale {scale!r}: choose from symbolic, reduced, paper")
-    ids = [claim.id for claim in loaded.claims if claim.family in (only or families) and scale in (None, claim.scale)]
-    if not ids:
-        raise InputError(f"no claim of {', '.join(only or ())} is of scale {scale}")
-    return ids
-
-
-def _decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict], dict[str, Any]]:
-    """Decide, and note it in the ledger."""
-    from functools import partial
-    from secrets import randbelow
-
-    from verify import ledger as book
-    from verify.certificates import outcomes
-    from verify.engine import attempt, crashed, run_claims, sampled
-    from verify.evidence import load_evidence, results_folder
-    from verify.provenance import provenance
-    from verify.reevaluate import evaluate_jobs
-    from verify.retrain import retrain
-    from verify.workers import Workers
-
-    folder = results_folder(asked.results)
-    runs = load_evidence(folder)
-    seed = randbelow(2**31) if asked.seed is None else asked.seed
-    _known(loaded, list(asked.retrain))
-    with _progress() as progress, Workers() as workers:
-        if asked.retrain:
-            anew = [claim for claim in loaded.claims if claim.id in asked.retrain]
-            runs = retrain(anew, runs, folder, asked.into, workers, progress)
-        verdicts = run_claims(
-            loaded.claims, ids, runs, asked.examples, seed, sample=asked.sample, progress=progress,
-            reevaluate=partial(evaluate_jobs, workers=workers),
-            certify=partial(outcomes, live=sampled(runs, seed) if asked.sample else None, workers=workers),
-            prove=lambda checks: (result for _, result in workers.run(attempt, checks, crashed)),
-        )  # fmt: skip
-    rests_on = provenance(loaded, runs, seed, asked.examples, asked.sample)
-    try:
-        book.append(asked.ledger or book.default_path(), book.entry(loaded, verdicts, rests_on))
-    except InputError as error:
-        typer.echo(f"not noted: {error}", err=True)
-    return verdicts, rests_on
-
-
-def _print(loaded: Loaded, verdicts: list[Verdict], provenance: dict[str, Any], json: bool, markdown: bool) -> None:
-    from verify import formats
-    from verify.report import make_console, print_verdicts
-
-    if json:
-        typer.echo(formats.verdicts_json(verdicts, provenance))
-    elif markdown:
-        typer.echo(formats.markdown(loaded, verdicts, provenance))
-    else:
-        console = make_console()
-        print_verdicts(console, loaded, verdicts)
-        which = "one network of each group" if provenance["sample"] else "networks"
-        console.print(f"{which} evaluated again with --seed {provenance['seed']} --examples {provenance['examples']}", highlight=False)
-
-
-def _failing(fail_on: str) -> set[str]:
-    """The verdicts to fail on; `error` always is one."""
-    from verify.statistics import SUPPORTED, VERDICTS
-
-    names = {name.strip() for name in fail_on.split(",")} - {""}
-    if unknown := sorted(names - set(VERDICTS) | names & {SUPPORTED}):
-        raise InputError(f"--fail-on {unknown[0]}: choose from refuted, inconclusive, untested, error")
-    return names | {"error"}
-
-
-def _code(verdicts: list[Verdict], fail_on: str) -> int:
-    """0 when every check ran (a refuted claim is a finding), 1 when one did not or a verdict is one to fail on."""
-    failing = _failing(fail_on)
-    return int(any(verdict.verdict in failing for verdict in verdicts))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside and rename, so that a reader never sees half a file."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}: name a file that can be written") from None
-    typer.echo(f"{path}: {len(text.encode())} bytes", err=True)
 
 
 def main() -> None:

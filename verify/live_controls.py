@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,18 +60,11 @@ def ask(claims: Sequence[Claim], runs: Sequence[Run], seed: int, progress: Calla
         run = ev.of_group(runs, group)[0]
         jobs.append(Job(run.folder, other_network(run, runs), tuple(sorted(lengths)), group in certify, seed))
     answers: dict[str, Live] = {}
-    for one in _in_two_processes(jobs):
-        answers[one.group] = one
-        progress("networks asked wrongly", len(answers), len(jobs))
-    return answers
-
-
-def _in_two_processes(jobs: Sequence[Job]) -> Iterator[Live]:
-    if len(jobs) < 2:
-        yield from map(answer, jobs)
-        return
     with Workers() as pool:
-        yield from (found for _, found in pool.run(answer, jobs, _failed))
+        for _, one in pool.run(answer, jobs, _failed):
+            answers[one.group] = one
+            progress("networks asked wrongly", len(answers), len(jobs))
+    return answers
 
 
 def _failed(job: Job, error: Exception) -> Live:

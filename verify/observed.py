@@ -83,11 +83,18 @@ def matrix(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> list
         rows.append(
             Row(
                 name, str(said["task"]["expression"]), int(said["task"]["base"]), str(said["encoding"]), str(said["layout"]),
-                ",".join(map(str, said["train"]["lengths"])), str(said["outcome"].get("upward")), str(said["status"]),
+                _spelled(said["train"]["lengths"]), str(said["outcome"].get("upward")), str(said["status"]),
                 observed_outcome(mine) if mine else "no runs yet", len(mine), len(said["runs"]),
             )
         )  # fmt: skip
-    return rows
+    return sorted(rows, key=lambda row: row.networks == 0)  # those that wait for their runs, last
+
+
+def _spelled(lengths: Sequence[int]) -> str:
+    """'1-4' for a range, else '2,4'."""
+    first, last = lengths[0], lengths[-1]
+    whole = len(lengths) > 1 and list(lengths) == list(range(first, last + 1))
+    return f"{first}-{last}" if whole else ",".join(map(str, lengths))
 
 
 def exact_points(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> Iterator[tuple[str, int, float, Cell, Interval]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 14, 40
 MARKS = ("circle", "square", "diamond", "triangle")
 
 
@@ -40,8 +40,8 @@ def accuracy_plot(
         parts.append(f'<rect class="region" x="{left[name] + 3:.1f}" y="{top:.1f}" width="{step - 6:.1f}" height="{height:.1f}"/>')
     for name, value in exact.items():
         y, x = _y(value), left[name]
-        hint = f"theory at {name}: {_percent(value)}"
-        parts.append(f'<line class="exact" x1="{x + 3:.1f}" x2="{x + step - 3:.1f}" y1="{y:.1f}" y2="{y:.1f}"><title>{escape(hint)}</title></line>')
+        line = f'<line class="exact" x1="{x + 3:.1f}" x2="{x + step - 3:.1f}" y1="{y:.1f}" y2="{y:.1f}">'
+        parts.append(f"{line}<title>{escape(f'theory at {name}: {_percent(value)}')}</title></line>")
     for name in columns:
         mine = [point for point in points if point.column == name]
         for index, point in enumerate(mine):

@@ -53,20 +53,11 @@ def _agree_with_theory(task: Task, invariant: bool) -> None:
 
 
 def _carry_machine(alpha: int, beta: int, gamma: int, base: int) -> tuple[bool, str, int]:
-    """The least-significant-first machine of alpha*a + beta*b + gamma."""
-    import z3
+    """The least-significant-first machine of alpha*a + beta*b + gamma: the recursion is that of every base, the carries are this one's."""
+    from theory.proofs.smt import EveryBaseLinear
 
-    a, b, a0, b0, q = z3.Ints("a b a0 b0 q")
-    total = alpha * a0 + beta * b0 + q
-    digit, carry = total % base, total / base
-    digits = z3.And(a0 >= 0, a0 < base, b0 >= 0, b0 < base, a >= 0, b >= 0, q >= 0)
-    whole = alpha * (a0 + base * a) + beta * (b0 + base * b) + q
-    step = z3.And(digit >= 0, digit < base, carry >= 0, whole == digit + base * (alpha * a + beta * b + carry))
-    solver = z3.Solver()
-    solver.set("timeout", 20_000)
-    solver.add(digits, z3.Not(step))
-    if solver.check() != z3.unsat:
-        raise RuntimeError(f"z3 does not prove the digit recursion in base {base}")
+    if not EveryBaseLinear(alpha, beta, max(alpha + beta - 1, gamma)).check():
+        raise RuntimeError(f"z3 does not prove the digit recursion of {alpha}*a + {beta}*b")
     after: dict[int, set[int]] = {}
     todo = [gamma]
     while todo:  # ends: a carry is at most gamma or alpha + beta

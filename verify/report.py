@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from verify.checks import CheckResult
     from verify.controls import Control
     from verify.ledger import Change
+    from verify.proof_certificates import Certified
 
 #: headings of the families of this project's claims; others stand under their own name
 FAMILIES = {
@@ -106,7 +108,7 @@ def print_list(console: Console, loaded: Loaded) -> None:
     """All claims, without deciding any."""
     table = _table("claim", "source", "kind", "scale", "statement")
     for claim in loaded.claims:
-        source = f"{claim.source.paper} {_escape(claim.source.location)}"
+        source = _escape(f"{claim.source.paper} {claim.source.location}")
         table.add_row(claim.id, source, claim.kind, claim.scale, _escape(claim.statement))
     console.print(table)
     print_source(console, loaded)
@@ -117,6 +119,19 @@ def print_claim(console: Console, claim: Claim) -> None:
     for name, value in claim.model_dump(exclude_none=True).items():
         text = ", ".join(f"{key}: {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
         console.print(f"[bold]{name:>12}[/bold]  {_escape(text)}", highlight=False)
+
+
+def print_certificate(console: Console, claim: Claim, result: CheckResult, found: Sequence[Certified]) -> None:
+    """The verdict now, and each certificate with what checking it again gave."""
+    console.print(f"[{STYLES[result.verdict]}]{result.verdict}[/]: {_escape(claim.statement)}", highlight=False)
+    console.print(f"{_escape(result.detail)}; {result.examined} cases", highlight=False)
+    for one in found:
+        again = {True: "checked again", False: "[bold red]does not hold when checked again[/]", None: "no object to check again"}
+        value = {True: "true", False: "false", None: "undecided"}[one.value]
+        console.print(f"\n{_escape(one.task)} in base {one.base}: {one.name}: {value} ({again[one.rechecked]})", highlight=False)
+        console.print(f"   {_escape(one.certificate)}", highlight=False)
+    if not found:
+        console.print("the check counts and computes: it leaves no smaller object than itself to check again", highlight=False)
 
 
 def _table(*columns: str) -> Table:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TypeVar
 
 PROCESSES = 2
+FEW = 2  # items that are done sooner here than a process is started
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,7 +34,12 @@ class Workers:
         self, function: Callable[[Item], Result], items: Sequence[Item], failed: Callable[[Item, Exception], Result]
     ) -> Iterator[tuple[Item, Result]]:
         """Each item with its result, in their order; `failed` makes the result where the process itself died, which costs no other item."""
-        if not items:
+        if self._pool is None and len(items) <= FEW:
+            for item in items:
+                try:
+                    yield item, function(item)
+                except Exception as error:
+                    yield item, failed(item, error)
             return
         self._pool = self._pool or ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
         for item, future in [(item, self._pool.submit(function, item)) for item in items]:
