@@ -143,7 +143,7 @@ def _applicable(
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
         yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
-    why = lift.certificate if not lift.value else "no finite digit-serial rule exists" if shifts else "one result digit has no shift"
+    why = lift.certificate if not lift.value else "one result digit has no shift" if local.value else "no finite digit-serial rule exists"
     if unseen and not constant:
         yield Applied("codes unseen", (f"longer inputs use position codes that training never shows ({why})",))
     if new == {"zero"}:
