@@ -217,9 +217,10 @@ def ensemble(spec: RunSpec, case: str, seconds: float, members: int, device: str
             together.train_step()
 
     row = compare("ensemble on a GPU" if cuda else "ensemble on the CPU", case, "steps of a member", plain.train_step, ten, seconds, tokens)
-    steps = row.fast * (10 if cuda else 1)
+    each = 10 if cuda else 1
+    steps, ratio = row.fast * each, row.ratio * each * members
     top = peak(device, 8192, torch.bfloat16) if cuda else peak()
-    return replace(row, fast=steps * members, ratio=row.ratio * members * (10 if cuda else 1), tokens=tokens * steps, share=flops * steps / top)
+    return replace(row, fast=steps * members, ratio=ratio, tokens=tokens * steps, share=flops * steps / top)
 
 
 def table(rows: list[Row], versions: dict[str, str]) -> str:
