@@ -20,6 +20,7 @@ from theory.automata.machine_tasks import computes_sum, machine_task
 from theory.automata.machines import Machine, from_transducer, tabulate
 from theory.errors import InputError
 from theory.exact.accuracy import truncation_accuracy
+from theory.exact.digitwise import digit_accuracies, same_digit, uncounted_digits
 from theory.language.domains import DOMAINS, boxes, make_training
 from theory.language.encodings import FAMILIES, make_encoding
 from theory.language.layouts import LAYOUTS, digits, make_layout
@@ -217,6 +218,25 @@ def test_causality_against_enumeration(task: Task) -> None:
                 visible = (a[: i + 1], b[: i + 1]) if end == "lsd" else (a[i:], b[i:])
                 causal = causal and seen.setdefault(str(visible), c[i]) == c[i]
         assert causality(task, make_layout("interleaved", 1, end)).value == causal
+
+
+@settings(max_examples=80)
+@given(machines(), st.integers(1, 2), st.integers(1, 3), st.sampled_from(sorted(DOMAINS)))
+def test_accuracy_of_each_digit_against_enumeration(task: Task, trained: int, length: int, domain: str) -> None:
+    cut, total = task.base**trained, [Fraction(0)] * task.result_width(length)
+    for box in boxes(domain, length, task.base):
+        pairs = [(a, b) for a in range(*box.a.range(task.base)) for b in range(*box.b.range(task.base))]
+        values = [(task(a, b), task(a % cut, b % cut)) for a, b in pairs]
+        for i in range(len(total)):
+            total[i] += box.weight * Fraction(sum(same_digit(i, task.base)(f, g) for f, g in values), len(pairs))
+    assert digit_accuracies(task, trained, length, domain) == tuple(total)
+
+
+def test_digits_beyond_the_limit_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theory.exact.digitwise.MAX_STEPS", 5)
+    task = machine_task(Machine(2, 1, 0, (((0, 0), (1, 0)), ((1, 0), (0, 1)))))
+    assert digit_accuracies(task, 1, 3, "either") == (None,) * 3
+    assert "more than 5 steps" in uncounted_digits(task)
 
 
 @settings(max_examples=80)

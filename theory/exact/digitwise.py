@@ -6,6 +6,7 @@ of an operand are independent (theory.language.domains), and so are its high and
     alpha*a + beta*b + gamma >= 0    bimachine (below): carries from the digits below
     a // q                           bimachine: remainders of the digits above
     max, min, |a - b|                bimachine: the order of the digits above, and for |a - b| of those below
+    a task given by a machine        bimachine: its own states
     (alpha*a + beta*b + gamma) mod p law of f^ and, apart from it, of f - f^ = M*(alpha*A + beta*C) mod p, p up to 2000
     digitsum(a), digitsum(a) mod p   law of the sums of x and, apart from it, of A
     reverse(a)                       digits at places that differ are independent: O(1) for each number of digits of a
@@ -71,6 +72,8 @@ def digit_accuracies(task: Task, trained: int, length: int, domain: str) -> tupl
 
 def uncounted_digits(task: Task) -> str:
     """Why `digit_accuracies` may answer None: the limit that the task is beyond."""
+    if task.machine is not None:
+        return f"more than {MAX_STEPS} steps of the machine beside its twin"
     if task.modulus is not None and affine(task.inner) is not None:
         return f"laws of residues are computed mod p up to {isqrt(MAX_PAIRS)}, and here p = {short(task.modulus)}"
     if polynomial(task.expression) == {(1, 1): 1}:
@@ -90,7 +93,8 @@ def _box_shares(task: Task, trained: int, box: Box, width: int) -> Sequence[Frac
         try:
             return Twins(machine, task, trained, box).shares(width)
         except TooLarge:
-            pass
+            if task.machine is not None:
+                return [None] * width
     a, b = box.a.range(task.base), box.b.range(task.base)
     counts = _counts(task, trained, box, width)
     return [None if count is None else Fraction(count, size(a) * size(b)) for count in counts]
@@ -170,10 +174,11 @@ def bimachine(task: Task) -> Bimachine | None:
         whole = order(high, x, y) or low
         return ((x - y) * whole - (whole * low < 0)) % task.base
 
-    if (carries := affine_transducer(task)) is not None:
+    given = task.machine and task.machine.transducer
+    if (carries := given or affine_transducer(task)) is not None and carries.direction == "lsd":
         step = carries.step
         return Bimachine(carries.start, lambda s, x, y: step(s, x, y)[0], None, stays, lambda s, x, y, _: step(s, x, y)[1])
-    if (remainders := quotient_transducer(task)) is not None:
+    if (remainders := given or quotient_transducer(task)) is not None:
         divide = remainders.step
         return Bimachine(None, stays, remainders.start, lambda r, x, y: divide(r, x, y)[0], lambda _, x, y, r: divide(r, x, y)[1])
     match task.expression:
