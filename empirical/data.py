@@ -112,8 +112,7 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
         operands = [result_digits(argument, pairs, base, size) for argument in expression.args]
         return machine_digits(expression.function.machine, operands[0], operands[-1], width)  # type: ignore[union-attr]
     if base**size < 2**62 and _fits(expression, base**size - 1):
-        power_D = torch.tensor([base**i for i in range(size)], device=device)
-        value_N = evaluate(expression, (pairs.a_ND * power_D).sum(1), (pairs.b_ND * power_D).sum(1))
+        value_N = evaluate(expression, _value(pairs.a_ND, base), _value(pairs.b_ND, base))
         if not isinstance(value_N, Tensor):  # a constant expression
             value_N = torch.full((len(pairs.a_ND),), value_N, device=device)
         out = []
@@ -131,6 +130,14 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
             row.append(digit)
         rows.append(row)
     return torch.tensor(rows, device=device)
+
+
+def _value(digits_ND: Tensor, base: int) -> Tensor:
+    """The numbers, in int64."""
+    value_N = torch.zeros_like(digits_ND[:, 0])
+    for digit_N in digits_ND.unbind(1)[::-1]:
+        value_N = value_N * base + digit_N
+    return value_N
 
 
 def _carried(factors: tuple[int, int, int], pairs: Pairs, base: int, width: int) -> Tensor:

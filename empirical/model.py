@@ -37,7 +37,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor, noise: Noise | None) -> Tensor:
         if noise is None or self.level == 0:
             return x
-        return x * noise.keep(x, self.level) * (256 / (256 - self.level))
+        return x * noise.keep(x, self.level)
 
 
 class Attention(nn.Module):

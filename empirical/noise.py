@@ -31,21 +31,25 @@ class Noise:
         return (self.words(count // self.key.numel()) & (2**53 - 1)).view(shape)
 
     def keep(self, x: Tensor, level: int) -> Tensor:
-        """Which elements of x stay in a dropout of rate level/256."""
+        """What to multiply x by in a dropout of rate level/256: 0, or 1 over the rate that stays."""
         count = x.numel()
-        return self.words((count + 7) // 8).view(torch.uint8)[:count].view(x.shape) >= level
+        stays = self.words((count + 7) // 8).view(torch.uint8)[:count].view(x.shape) >= level
+        return stays.to(x.dtype).mul_(256 / (256 - level))
 
 
 def mix(word: Tensor) -> Tensor:
-    """splitmix64's bijection of 64-bit words; torch shifts signed words, so the sign's copies are masked."""
-    word = (word ^ ((word >> 30) & (2**34 - 1))) * -4658895280553007687
-    word = (word ^ ((word >> 27) & (2**37 - 1))) * -7723592293110705685
-    return word ^ ((word >> 31) & (2**33 - 1))
+    """splitmix64's bijection of 64-bit words, in place; torch shifts signed words, so the sign's copies are masked."""
+    for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685), (31, 1)):
+        high = word >> shift
+        word ^= high.bitwise_and_(2 ** (64 - shift) - 1)
+        if factor != 1:
+            word *= factor
+    return word
 
 
 def step_key(seed: Tensor, step: Tensor) -> Tensor:
     """The key of a step of a run."""
-    return mix(mix(seed * GOLDEN + 1) + step * GOLDEN)
+    return mix(mix(seed * GOLDEN + 1) + step * GOLDEN)  # fresh tensors both, which mix may write to
 
 
 def integers(low: int, high: int, shape: tuple[int, ...], device: torch.device, noise: Noise | None) -> Tensor:

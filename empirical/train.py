@@ -110,14 +110,12 @@ def decay_groups(named: dict[str, Tensor], rate: float, stacked: int = 0) -> lis
     return [{"params": part, "weight_decay": decay} for part, decay in zip(parts, (rate, 0.0), strict=True)]
 
 
-@torch.no_grad()
-def id_accuracy(model: Callable[..., Any], spec: RunSpec, device: torch.device) -> float:
-    """Accuracy on held-out pairs of the longest trained length; nothing outside the training lengths is looked at."""
+def id_lines(spec: RunSpec, device: torch.device) -> Lines:
+    """Held-out lines of the longest trained length, on which a run is measured: nothing outside the training lengths is looked at."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec.seed + EVALUATION_SEED - 1)
         pairs, _ = draw_test(spec, spec.training.longest, 256, device)
-        lines = renderer_of(spec, device).lines(pairs)
-    return float(teacher_forced(model, lines).double().mean())
+        return renderer_of(spec, device).lines(pairs)
 
 
 def refuse_nan(spec: RunSpec, folder: Path, row: dict[str, Any], code: str) -> None:
@@ -202,7 +200,7 @@ def load_checkpoint(path: Path, code: str) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):  # what torch.load raises wherever a file is cut
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError):  # what torch.load raises wherever a file is cut
         os.replace(path, path.with_suffix(".broken"))
         return None
     if state.get("code") != code:
@@ -228,7 +226,7 @@ class Trainer:
         self.model = build_model(spec).to(self.device)
         groups = decay_groups(dict(self.model.named_parameters()), spec.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=spec.lr, betas=(0.9, 0.99), fused=True)
-        self.stream = Stream(spec, self.device)
+        self.stream, self.id_lines = Stream(spec, self.device), id_lines(spec, self.device)
         self.seed = torch.tensor(spec.seed, device=self.device)
         self.step, self.seconds, self.metrics = 0, 0.0, list[dict[str, Any]]()
         self._restore()
@@ -261,7 +259,7 @@ class Trainer:
 
     def measure(self, loss: Tensor) -> dict[str, Any]:
         """Loss, held-out ID accuracy and seconds so far, and the counts at the watched lengths."""
-        accuracy = id_accuracy(self.model, self.spec, self.device)
+        accuracy = float(teacher_forced(self.model, self.id_lines).double().mean())
         row = {"step": self.step, "loss": round(float(loss), 5), "id_accuracy": round(accuracy, 4), "seconds": round(self.seconds, 1)}
         return row | watched(self.model, self.spec)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from empirical.data import Lines, PairSampler, renderer_of
 from empirical.evaluate import greedy
 from empirical.model import GPT
+from empirical.scoring import exact_matches
 from empirical.spec import RunSpec
 from empirical.train import build_model, teacher_forced
 from tests.networks import SPECS, TINY
@@ -142,6 +143,24 @@ def test_teacher_forcing_counts_what_greedy_decoding_gets_right(name: str) -> No
         same = ((greedy(model, lines) == lines.token_NT) | ~lines.answer_NT).all(1)
         assert torch.equal(teacher_forced(model, lines), same)
     assert teacher_forced(model, own).all()
+
+
+@pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if not spec.make_layout().unpadded])
+def test_targets_are_matched_together_as_each_alone(name: str) -> None:
+    """The truth, the truncated function, the network's own answers, and these with one token changed at any place."""
+    spec = SPECS[name]
+    model, (truth, cut) = network(spec), lines_of(spec, 60)
+    own_NT = greedy(model, truth)
+    mixed = torch.where(torch.arange(60)[:, None] % 3 == 0, own_NT, truth.token_NT)
+    wrong = own_NT.clone()
+    place_N = truth.asked_Q[torch.arange(60) % 2]  # these are answers in short lines, too
+    wrong[torch.arange(60), place_N] = (wrong[torch.arange(60), place_N] + 1) % spec.base
+    targets = [replace(truth, token_NT=token_NT) for token_NT in (mixed, truth.token_NT, cut.token_NT, own_NT, wrong)]
+    found = exact_matches(model, targets)
+    for lines, mask in zip(targets, found, strict=True):
+        assert torch.equal(mask, ((own_NT == lines.token_NT) | ~lines.answer_NT).all(1))
+    assert found[3].all()
+    assert not found[4].any()
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -12,8 +12,9 @@ import pytest
 
 from theory.language.domains import boxes
 from verify import exact, proofs, registry
-from verify.checks import REGISTRY, CheckResult, parameter_problem, run_check
+from verify.checks import REGISTRY, WRONG, CheckResult, parameter_problem, run_check
 from verify.claims import ROOT, load_claims
+from verify.proof_certificates import certify_claim
 from verify.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
 
 #: (check, parameters of a true statement, changes that make it false); the false one is the negative control
@@ -28,15 +29,15 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("relative_offsets_constant", {"layout": "aligned", "base": 10, "widths": [6], "expected": True}, {"layout": "padded"}),
     ("relative_offsets_constant", {"layout": "interleaved", "base": 10, "widths": [6], "expected": True}, {"expected": False}),
     ("modular_addition_is", {"p": 150, "base": 10, "trained": 4, "lengths": "5-9", "domains": ["both"], "value": "1/3"}, {"value": "1/2"}),
-    ("modular_addition_tends_to_reciprocal", {"moduli": [51, 150], "base": 10, "trained": 4}, {}),
+    ("modular_addition_tends_to_reciprocal", {"moduli": [51, 150], "base": 10, "trained": 4}, {"of": "p"}),
     (
         "modular_addition_near_reciprocal",
         {"moduli": [151], "base": 10, "trained": 4, "domains": ["either", "both"], "factor": 2.0},
         {"moduli": [197]},
     ),
-    ("modular_addition_threshold", {"below": 60, "base": 10, "trained": 2}, {}),
+    ("modular_addition_threshold", {"below": 60, "base": 10, "trained": 2}, {"threshold": "p' + 1"}),
     ("modular_multiplication_limit", {"moduli": [3, 51], "reciprocal": False}, {"reciprocal": True}),
-    ("truncated_multiplication_is_rarely_right", {"bases": [2, 10], "trained": 2, "ahead": 2}, {}),
+    ("truncated_multiplication_is_rarely_right", {"bases": [2, 10], "trained": 2, "ahead": 2}, {"value": "0"}),
     ("truncated_addition_is_right", {"base": 10, "trained": 4, "lengths": "5", "domains": ["sampler"], "value": "0"}, {"value": "1/100"}),
     (
         "released_count_is",
@@ -54,8 +55,8 @@ def test_true_statements_are_supported_and_false_ones_refuted(name: str, params:
         params = {**params, "count": sum((a * b - (a % 100) * (b % 100)) % 51 == 0 for a, b in pairs)}
     result = run_check(name, params)
     assert result.verdict == SUPPORTED, result.detail
-    if change:
-        assert run_check(name, {**params, **change}).verdict == REFUTED
+    assert run_check(name, {**params, **change}).verdict == REFUTED
+    assert run_check(name, WRONG[name](params)).verdict == REFUTED
 
 
 def test_every_check_has_a_case_and_a_claim() -> None:
@@ -96,14 +97,14 @@ def test_a_wrong_count_is_never_support(monkeypatch: pytest.MonkeyPatch, name: s
 )
 def test_a_wrong_engine_is_noticed(monkeypatch: pytest.MonkeyPatch, attribute: str, name: str, params: dict[str, Any]) -> None:
     monkeypatch.setattr(exact, attribute, lambda *arguments: Fraction(1, 7))
-    with pytest.raises(RuntimeError, match=r"theory\.accuracy"):
+    with pytest.raises(RuntimeError, match=r"theory\.exact\.accuracy"):
         run_check(name, params)
 
 
 def test_a_wrong_property_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     properties = import_module("theory.proofs.properties")  # theory.proofs.properties is the function
     monkeypatch.setattr(properties, "translation_invariance", lambda task: properties.Property(False, "planted"))
-    with pytest.raises(RuntimeError, match=r"theory\.properties"):
+    with pytest.raises(RuntimeError, match=r"theory\.proofs\.properties"):
         run_check("translation_invariant", CASES[0][1])
 
 
@@ -166,3 +167,30 @@ def test_bad_parameters(params: dict[str, Any], word: str) -> None:
 def test_what_a_check_cannot_answer_it_refuses(name: str, params: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         run_check(name, params)
+
+
+def test_a_check_that_takes_too_long_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow() -> CheckResult:
+        while True:
+            pass
+
+    monkeypatch.setitem(REGISTRY, "slow", slow)
+    result = run_check("slow", {}, seconds=0.05)
+    assert (result.verdict, result.detail) == (INCONCLUSIVE, "not decided within 0.05 s")
+
+
+@pytest.mark.parametrize("claim_id", ["p2-5-addition-invariant", "p2-9-every-digit-needed", "table-count-add-151"])
+def test_certificates_are_checked_again(claim_id: str) -> None:
+    claim = next(one for one in load_claims(ROOT / "paper_claims.yaml").claims if one.id == claim_id)
+    result, found = certify_claim(claim)
+    assert result.verdict == SUPPORTED
+    assert all(one.rechecked for one in found)
+    assert bool(found) == (claim_id != "table-count-add-151")
+
+
+def test_a_wrong_proof_object_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    from theory.proofs.smt import EveryBaseLinear
+
+    monkeypatch.setattr(EveryBaseLinear, "check", lambda self: False)
+    with pytest.raises(RuntimeError, match="z3 does not prove"):
+        run_check("translation_invariant", CASES[0][1])

@@ -59,7 +59,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
     def invoke(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["arith-verify", *map(str, arguments)])
         with pytest.raises(SystemExit) as done:
@@ -184,3 +186,65 @@ def test_no_torch_without_networks() -> None:
 
     code = "import sys, verify.cli, verify.engine; sys.exit(sum(name in sys.modules for name in ('torch', 'z3', 'scipy', 'sympy')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_all_filters_notes_and_compares(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    claims, ledger = tmp_path / "tiny.yaml", tmp_path / "ledger.jsonl"
+    claims.write_text(TINY.replace("family: tiny", "family: other", 1))
+    common = ("--claims", claims, "--results", trained, "--examples", 40, "--seed", 3, "--ledger", ledger)
+    code, out, _ = call("all", *common, "--only", "other", "--markdown")
+    assert code == 0
+    assert "`tiny-upward` | ✓ supported" in out
+    assert "tiny-wrong" not in out
+    assert call("all", *common, "--fail-on", "refuted")[0] == 1
+    code, out, _ = call("diff", "--ledger", ledger, "--json")
+    assert [(change["claim"], change["what"]) for change in json.loads(out)] == [("tiny-wrong", "new")]
+    claims.write_text(claims.read_text().replace("threshold: 0.5", "threshold: 0.0"))
+    assert call("all", *common)[0] == 0
+    assert "1 of 2" not in call("diff", "--ledger", ledger)[1]
+    refused(call("all", *common, "--only", "nothing"), "unknown family 'nothing'")
+    refused(call("all", *common, "--scale", "huge"), "unknown scale 'huge'")
+    refused(call("all", *common, "--scale", "paper"), "is of scale paper")
+    refused(call("all", *common, "--retrain", "nothing"), "unknown claim 'nothing'")
+    assert call("all", *common, "--fail-on", "supported")[0] == 2
+
+
+def test_report_files(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    claims, page = tmp_path / "tiny.yaml", tmp_path / "report.html"
+    claims.write_text(TINY)
+    common = ("--claims", claims, "--results", trained)
+    found = tmp_path / "verdicts.json"
+    assert call("report", *common, "--examples", 40, "--json", found, "--junit", tmp_path / "junit.xml")[0] == 0
+    assert call("report", *common, "--verdicts", found, "--html", page, "--markdown", tmp_path / "report.md")[0] == 0
+    assert '<article id="tiny-wrong" class="refuted"' in page.read_text()
+    assert (tmp_path / "junit.xml").read_text().startswith("<?xml")
+    refused(call("report", *common), "nothing to write")
+    refused(call("report", *common, "--verdicts", tmp_path / "none", "--html", page), "none: No such file")
+    answer = call("report", *common, "--verdicts", found, "--html", tmp_path / "none" / "x.html")
+    refused(answer, "x.html: No such file")
+
+
+def test_retraining_puts_new_networks_in_the_place_of_the_old(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    claims, into = tmp_path / "tiny.yaml", tmp_path / "anew"
+    claims.write_text(TINY)
+    common = ("--claims", claims, "--results", trained, "--examples", 40, "--json")
+    code, out, _ = call("run", "tiny-upward", *common, "--retrain", "tiny-upward", "--into", into)
+    assert code == 0
+    (new,), (old,) = into.glob("*/result.json"), trained.glob("*/result.json")
+    assert new.parent.name == old.parent.name
+    (record,) = json.loads(out)["claims"][0]["evidence"]["runs"]
+    assert record["weights_sha256"] == json.loads(new.read_text())["weights_sha256"]
+    refused(call("run", "p2-8-addition-low-digits", "--results", trained, "--retrain", "p2-8-addition-low-digits"), "rests on no networks")
+
+
+def test_lint_and_schema(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = call("lint")
+    assert code == 0, out
+    claims = tmp_path / "tiny.yaml"
+    claims.write_text(TINY.replace("It adds everything correctly (planted, wrong).", "A network after two steps adds nothing correctly."))
+    code, out, _ = call("lint", "--claims", claims, "--results", trained)
+    assert code == 1
+    assert "claims tiny-upward and tiny-wrong say the same" in out
+    found = json.loads(call("schema")[1])
+    assert {"claims", "version", "assumptions"} == set(found["properties"])
+    assert "p2-5-addition-invariant" not in json.dumps(found)

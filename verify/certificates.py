@@ -9,23 +9,21 @@ is to prove everything again from the weights and the theory, and to compare.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import isclose
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from verify.certify import LIMIT, Certificate, Progress, WrongInput, certify, contexts_of
+from verify.workers import Workers, lent
 
 if TYPE_CHECKING:
     from empirical.store import Run
 
 NAME = "certificate.json"
 LISTED = 10  # failing contexts in the file
-PROCESSES = 2
 LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
@@ -218,13 +216,13 @@ class Outcome:
         return "refuted" if self.wrong_digits is not None and self.wrong_digits <= digits else "undecided"
 
 
-def outcome(run: Run, limit: int = LIMIT) -> Outcome:
-    """Certify a run; a failure is reported as a value, so that one broken network does not hide the others."""
+def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
+    """Certify a run of up to `live` contexts (default LIVE), or read its certificate; a failure is reported as a value."""
     import torch
 
     torch.set_num_threads(1)
     try:
-        if contexts_of(run).count() > LIVE:
+        if contexts_of(run).count() > (LIVE if live is None else live):
             return recorded(run)
         found = certify(run, limit)
     except Exception as error:
@@ -261,12 +259,20 @@ def recorded(run: Run) -> Outcome:
     )  # fmt: skip
 
 
-def outcomes(runs: Sequence[Run]) -> Iterator[Outcome]:
-    """Certify many runs, in two processes, in their order."""
-    if not runs:
-        return
-    with ProcessPoolExecutor(min(PROCESSES, len(runs)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(outcome, runs)
+def outcomes(runs: Sequence[Run], live: Container[str] | None = None, workers: Workers | None = None) -> Iterator[Outcome]:
+    """Certify many runs, in two processes, in their order; with `live`, only those digests, and of the others the certificate is read."""
+    jobs = [(run, live is None or run.spec.digest in live) for run in runs]
+    with lent(workers) as pool:
+        yield from (found for _, found in pool.run(_outcome, jobs, _failed))
+
+
+def _outcome(job: tuple[Run, bool]) -> Outcome:
+    run, live = job
+    return outcome(run) if live or not (run.folder / NAME).exists() else outcome(run, live=0)
+
+
+def _failed(job: tuple[Run, bool], error: Exception) -> Outcome:
+    return Outcome(job[0].spec.digest, job[0].spec.seed, "error", f"{type(error).__name__}: {error}")
 
 
 def command(

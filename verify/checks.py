@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from verify import exact, proofs
-from verify.registry import REGISTRY, CheckResult, parameter_problem, run_check
+from verify.registry import REGISTRY, WRONG, CheckResult, parameter_problem, run_check
 
-__all__ = ["REGISTRY", "CheckResult", "exact", "parameter_problem", "proofs", "run_check"]
+__all__ = ["REGISTRY", "WRONG", "CheckResult", "exact", "parameter_problem", "proofs", "run_check"]

@@ -7,19 +7,37 @@ for all lengths (`certificates`), a row of a published table (`table`), or nothi
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, ValidationError, field_validator, model_validator
+from pydantic import Field, Strict, ValidationError, field_validator, model_validator
 
 from theory.errors import InputError
-from theory.language.domains import DOMAINS, parse_lengths
-from verify.checks import REGISTRY, parameter_problem
+from verify.evidence_kinds import (
+    CertificateEvidence,
+    CheckEvidence,
+    Count,
+    Evidence,
+    Level,
+    Model,
+    PendingEvidence,
+    RunsEvidence,
+    Share,
+    Table,
+    TableEvidence,
+    Text,
+    evidence_kind_of,
+    resolve_lengths,
+)
 from verify.yamlfile import Document, read_yaml
+
+__all__ = [
+    "FORMULAS", "PACKAGED", "ROOT", "CertificateEvidence", "CheckEvidence", "Claim", "ClaimsFile", "Loaded", "PendingEvidence",
+    "RunsEvidence", "Table", "TableEvidence", "first_existing", "load_claims", "resolve_lengths",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGED = Path(__file__).resolve().parent / "data"
@@ -28,23 +46,10 @@ PACKAGED = Path(__file__).resolve().parent / "data"
 FORMULAS = ("truncation_accuracy", "reciprocal", "predicted")
 
 
-class Model(BaseModel):
-    """Frozen, strict (no text for a number), and closed: an unknown field is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
-Level = Annotated[float, Field(gt=0, le=0.5)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1, le=10**9)]
-Percents = Annotated[tuple[Annotated[float, Field(ge=0, le=100)], ...], Strict(False), Field(min_length=1, max_length=1000)]
-
-
 class Source(Model):
-    """Where the statement stands. `ours` marks a statement of this project."""
+    """Where the statement stands: P1, P2, `ours` for a statement of this project, or another paper by any name."""
 
-    paper: Literal["P1", "P2", "ours"]
+    paper: Annotated[str, Field(min_length=1, max_length=60)]
     version: Text
     location: Text
 
@@ -80,151 +85,6 @@ class Decision(Model):
         return value
 
 
-class CheckEvidence(Model):
-    """A proof or computation of verify.checks, run live."""
-
-    check: Text
-    params: dict[str, Any] = {}
-
-    @model_validator(mode="after")
-    def _known_check(self) -> CheckEvidence:
-        if self.check not in REGISTRY:
-            raise ValueError(f"unknown check {self.check!r}: choose from {', '.join(REGISTRY)}")
-        if problem := parameter_problem(self.check, self.params):
-            raise ValueError(f"check {self.check}: {problem}")
-        return self
-
-
-_RELATIVE = re.compile(r"([1-9]\d?)?n(?:\+(\d{1,3}))?")
-
-
-def resolve_lengths(text: str, longest: int) -> tuple[int, ...]:
-    """Test lengths such as '4-6', 'n+1' or 'n+1, 2n, 100'; n is the longest trained length.
-
-    Raises:
-        InputError: not of that form.
-    """
-    found: set[int] = set()
-    for part in text.split(","):
-        if match := _RELATIVE.fullmatch(part.strip()):
-            found.add(int(match[1] or 1) * longest + int(match[2] or 0))
-        else:
-            found.update(parse_lengths(part))
-    return tuple(sorted(found))
-
-
-def _lengths(text: str) -> str:
-    try:
-        resolve_lengths(text, 1)
-    except InputError as error:
-        raise ValueError(f"{error} (or relative to the longest trained length: n+1, 2n)") from None
-    return text
-
-
-def _plain_lengths(text: str) -> str:
-    try:
-        parse_lengths(text)
-    except InputError as error:
-        raise ValueError(str(error)) from None
-    return text
-
-
-class Runs(Model):
-    """Which trained networks: a group label."""
-
-    group: Text
-
-    @field_validator("group")
-    @classmethod
-    def _no_pilot(cls, group: str) -> str:
-        if group.startswith("pilot-"):
-            raise ValueError(f"{group!r}: pilot runs are never evidence")
-        return group
-
-
-class RunsEvidence(Model):
-    """Counts of trained networks at some test lengths; with `than`, compared with another group."""
-
-    runs: Runs
-    measure: Literal["truth", "learned"]
-    lengths: Text
-    than: Runs | None = None
-
-    _check = field_validator("lengths")(_lengths)
-
-
-class CertificateEvidence(Model):
-    """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights.
-
-    With `digits`, on operands of up to so many digits alone: what a banded network is certified for ends below its width.
-    """
-
-    certificates: Runs
-    outcome: Literal["certified", "refuted"]
-    digits: Annotated[int, Field(ge=1, le=1000)] | None = None
-
-
-class Table(Model):
-    """One row of a published table: percentages at test lengths, and the setting they were measured in."""
-
-    task: Text
-    base: Annotated[int, Field(ge=2, le=1000)] = 10
-    modulus: Annotated[int, Field(ge=2, le=10**6)] | None = None
-    trained: Annotated[int, Field(ge=1, le=1000)]
-    domain: Literal["either", "both", "sampler"]
-    lengths: Text
-    percent: Percents
-    samples: Count
-
-    _check = field_validator("lengths")(_plain_lengths)
-
-    @model_validator(mode="after")
-    def _same_size(self) -> Table:
-        if self.domain not in DOMAINS:
-            raise ValueError(f"unknown domain {self.domain!r}")
-        if len(self.percent) != len(parse_lengths(self.lengths)):
-            raise ValueError(f"{len(self.percent)} percentages for {len(parse_lengths(self.lengths))} lengths")
-        return self
-
-
-class TableEvidence(Model):
-    table: Table
-
-
-class PendingEvidence(Model):
-    """No evidence can exist yet; the text says what is missing."""
-
-    pending: Text
-
-
-_KINDS: dict[str, type[Model]] = {
-    "check": CheckEvidence,
-    "runs": RunsEvidence,
-    "certificates": CertificateEvidence,
-    "table": TableEvidence,
-    "pending": PendingEvidence,
-}
-
-
-def _evidence_kind(value: Any) -> str:
-    """The kind of evidence, by the first key that names one."""
-    for kind, model in _KINDS.items():
-        if isinstance(value, model) or (isinstance(value, dict) and kind in value):
-            return kind
-    return ""
-
-
-Evidence = Annotated[
-    Annotated[CheckEvidence, Tag("check")]
-    | Annotated[RunsEvidence, Tag("runs")]
-    | Annotated[CertificateEvidence, Tag("certificates")]
-    | Annotated[TableEvidence, Tag("table")]
-    | Annotated[PendingEvidence, Tag("pending")],
-    Discriminator(
-        _evidence_kind, custom_error_type="evidence", custom_error_message=f"evidence needs one of the keys {', '.join(_KINDS)}"
-    ),
-]
-
 #: rule -> (kinds of evidence it goes with, the fields it needs, beside those of the evidence)
 _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "proof": (("check", "certificates", "pending"), ()),
@@ -237,10 +97,30 @@ _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+ClaimId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
+AssumptionId = Annotated[str, Field(pattern=r"^A[1-9][0-9]?$")]
+Ids = Annotated[tuple[ClaimId, ...], Strict(False), Field(min_length=1, max_length=100)]
+
+
+class Registration(Model):
+    """When a prediction was written down, and in which commit: before the runs that test it."""
+
+    date: Annotated[str, Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")]
+
+
+class Assumption(Model):
+    """A hypothesis about learners that predictions rest on, and the claims that test it."""
+
+    id: AssumptionId
+    statement: Text
+    tested_by: Ids
+
+
 class Claim(Model):
     """One statement, with everything needed to decide it. Predictions come from theory or from the statement."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
+    id: ClaimId
     family: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,30}$")]
     source: Source
     quoted: bool
@@ -253,11 +133,14 @@ class Claim(Model):
     decision: Decision
     evidence: Evidence
     reported: Text | None = None
-    refines: Text | None = None
+    refines: ClaimId | None = None
+    depends_on: Ids | None = None
+    assumptions: Annotated[tuple[AssumptionId, ...], Strict(False), Field(min_length=1, max_length=20)] | None = None
+    registration: Registration | None = None
 
     @property
     def evidence_kind(self) -> str:
-        return _evidence_kind(self.evidence)
+        return evidence_kind_of(self.evidence)
 
     @model_validator(mode="after")
     def _consistent(self) -> Claim:
@@ -285,6 +168,7 @@ class ClaimsFile(Model):
     """All claims, in the order of the file."""
 
     version: Literal[1]
+    assumptions: Annotated[tuple[Assumption, ...], Strict(False)] = ()
     claims: Annotated[tuple[Claim, ...], Strict(False), Field(min_length=1)]
 
 
@@ -295,6 +179,7 @@ class Loaded:
     path: Path
     sha256: str
     claims: tuple[Claim, ...]
+    assumptions: tuple[Assumption, ...] = ()
 
 
 def load_claims(path: Path | None = None) -> Loaded:
@@ -312,11 +197,12 @@ def load_claims(path: Path | None = None) -> Loaded:
     if not isinstance(document.value, dict):
         raise InputError(f"{path.name}:1: a mapping with `version` and `claims` is expected")
     try:
-        claims = ClaimsFile.model_validate(document.value).claims
+        file = ClaimsFile.model_validate(document.value)
     except ValidationError as error:
         raise InputError(_describe(error, document, path.name)) from None
-    _refuse_duplicates(claims, document, path.name)
-    return Loaded(path, hashlib.sha256(raw).hexdigest(), claims)
+    _refuse_duplicates(file.claims, document, path.name)
+    _refuse_unknown(file, document, path.name)
+    return Loaded(path, hashlib.sha256(raw).hexdigest(), file.claims, file.assumptions)
 
 
 def first_existing(*paths: Path) -> Path:
@@ -344,3 +230,32 @@ def _refuse_duplicates(claims: Sequence[Claim], document: Document, name: str) -
         if claim.id in first:
             raise InputError(f"{name}:{line}: claims.{index}.id: duplicate id {claim.id!r}, first used in line {first[claim.id]}")
         first[claim.id] = line
+
+
+def _refuse_unknown(file: ClaimsFile, document: Document, name: str) -> None:
+    """References to claims and assumptions that the file does not hold, and claims that depend on themselves."""
+    ids, declared = {claim.id for claim in file.claims}, [assumption.id for assumption in file.assumptions]
+    for index, assumption in enumerate(file.assumptions):
+        where = ("assumptions", index, "tested_by")
+        if unknown := sorted(set(assumption.tested_by) - ids):
+            raise InputError(f"{name}:{document.line(where)}: assumptions.{index}.tested_by: unknown claim {unknown[0]!r}")
+        if declared.index(assumption.id) < index:
+            line = document.line(("assumptions", index, "id"))
+            raise InputError(f"{name}:{line}: assumptions.{index}.id: {assumption.id} is declared twice")
+    for index, claim in enumerate(file.claims):
+        for key, known in (("refines", ids), ("depends_on", ids), ("assumptions", set(declared))):
+            named = getattr(claim, key) or ()
+            if unknown := sorted({named} - known if isinstance(named, str) else set(named) - known):
+                what = "assumption" if key == "assumptions" else "claim"
+                line = document.line(("claims", index, key))
+                raise InputError(f"{name}:{line}: claims.{index}.{key}: unknown {what} {unknown[0]!r}")
+    needs = {claim.id: claim.depends_on or () for claim in file.claims}
+    for index, claim in enumerate(file.claims):
+        reached, todo = set[str](), list(needs[claim.id])
+        while todo:
+            if (step := todo.pop()) not in reached:
+                reached.add(step)
+                todo.extend(needs[step])
+        if claim.id in reached:
+            line = document.line(("claims", index, "depends_on"))
+            raise InputError(f"{name}:{line}: claims.{index}.depends_on: {claim.id} depends on itself")

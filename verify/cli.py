@@ -9,7 +9,8 @@ import typer
 
 from theory.cli import run
 from theory.errors import InputError
-from verify.claims import Loaded, load_claims
+from verify.claims import load_claims
+from verify.commands import Asked, chosen, decide, exit_code, failing, known, print_result, shown_progress, write
 
 app = typer.Typer(
     help=__doc__,
@@ -24,34 +25,125 @@ ResultsOption = Annotated[Path | None, typer.Option("--results", help="Folder of
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ExamplesOption = Annotated[int, typer.Option("--examples", min=20, max=100_000, help="Fresh inputs per network and test length.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the fresh inputs; default: a new one.")]
+FullOption = Annotated[bool, typer.Option("--full", help="Evaluate and certify every network again, not one of each group.")]
+OnlyOption = Annotated[list[str] | None, typer.Option("--only", metavar="FAMILY", help="Claims of these families alone.")]
+ScaleOption = Annotated[str | None, typer.Option("--scale", help="Claims of this scale alone: symbolic, reduced or paper.")]
+FailOption = Annotated[str, typer.Option("--fail-on", help="Verdicts to exit with 1 for, beside error: refuted, inconclusive, untested.")]
+MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print Markdown, as for a CI summary.")]
+RetrainOption = Annotated[list[str] | None, typer.Option("--retrain", metavar="ID", help="Train the networks of these claims anew first.")]
+IntoOption = Annotated[Path, typer.Option("--into", help="Store of what --retrain trains.")]
+LedgerOption = Annotated[Path | None, typer.Option("--ledger", help="Ledger of verdicts; default: that of this user.")]
 
 
 @app.command("all")
 def check_all(
-    claims: ClaimsOption = None,
-    results: ResultsOption = None,
-    json: JsonOption = False,
-    examples: ExamplesOption = 200,
-    seed: SeedOption = None,
-) -> None:
-    """Decide every claim."""
+    claims: ClaimsOption = None, results: ResultsOption = None, only: OnlyOption = None, scale: ScaleOption = None,
+    full: FullOption = False, examples: ExamplesOption = 200, seed: SeedOption = None, fail_on: FailOption = "",
+    retrain: RetrainOption = None, into: IntoOption = Path("retrained"), ledger: LedgerOption = None,
+    json: JsonOption = False, markdown: MarkdownOption = False,
+) -> None:  # fmt: skip
+    """Decide every claim; of each group of networks one, drawn by the seed, is evaluated again."""
     loaded = load_claims(claims)
-    _run(loaded, [claim.id for claim in loaded.claims], results, json, examples, seed)
+    asked = Asked(results, examples, seed, not full, tuple(retrain or ()), into, ledger)
+    verdicts, provenance = decide(loaded, chosen(loaded, only, scale), asked)
+    print_result(loaded, verdicts, provenance, json, markdown)
+    raise typer.Exit(exit_code(verdicts, fail_on))
 
 
 @app.command("run")
 def check_some(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Claims to decide; `arith-verify list` names them.")],
-    claims: ClaimsOption = None,
-    results: ResultsOption = None,
-    json: JsonOption = False,
-    examples: ExamplesOption = 200,
-    seed: SeedOption = None,
-) -> None:
-    """Decide the claims named."""
+    claims: ClaimsOption = None, results: ResultsOption = None, examples: ExamplesOption = 200, seed: SeedOption = None,
+    fail_on: FailOption = "", retrain: RetrainOption = None, into: IntoOption = Path("retrained"), ledger: LedgerOption = None,
+    json: JsonOption = False, markdown: MarkdownOption = False,
+) -> None:  # fmt: skip
+    """Decide the claims named; all their networks are evaluated again."""
     loaded = load_claims(claims)
-    _known(loaded, ids)
-    _run(loaded, ids, results, json, examples, seed)
+    known(loaded, ids)
+    verdicts, provenance = decide(loaded, ids, Asked(results, examples, seed, False, tuple(retrain or ()), into, ledger))
+    print_result(loaded, verdicts, provenance, json, markdown)
+    raise typer.Exit(exit_code(verdicts, fail_on))
+
+
+@app.command("report")
+def write_report(
+    html: Annotated[Path | None, typer.Option("--html", help="Write one self-contained HTML file.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML; --fail-on says what a failed test is.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write what `all --json` prints.")] = None,
+    verdicts: Annotated[Path | None, typer.Option("--verdicts", help="Report these, from `all --json`, and decide nothing anew.")] = None,
+    claims: ClaimsOption = None, results: ResultsOption = None, only: OnlyOption = None, scale: ScaleOption = None,
+    full: FullOption = False, examples: ExamplesOption = 200, seed: SeedOption = None, fail_on: FailOption = "",
+    ledger: LedgerOption = None,
+) -> None:  # fmt: skip
+    """Decide every claim, and write the verdicts as files."""
+    from verify import formats
+    from verify.evidence import load_evidence, results_folder
+
+    if html is markdown is junit is json is None:
+        raise InputError("nothing to write: give --html, --markdown, --junit or --json with a file name")
+    loaded = load_claims(claims)
+    if verdicts is None:
+        found, provenance = decide(loaded, chosen(loaded, only, scale), Asked(results, examples, seed, not full, ledger=ledger))
+    else:
+        found, provenance = formats.read_verdicts(verdicts, loaded)
+    texts: dict[Path, str] = {}
+    if html is not None:
+        from verify.html_report import html_report
+
+        folder = results_folder(results)
+        texts[html] = html_report(loaded, found, provenance, load_evidence(folder), folder)
+    if markdown is not None:
+        texts[markdown] = formats.markdown(loaded, found, provenance) + "\n"
+    if junit is not None:
+        texts[junit] = formats.junit(found, failing(fail_on)) + "\n"
+    if json is not None:
+        texts[json] = formats.verdicts_json(found, provenance) + "\n"
+    for path, text in texts.items():
+        write(path, text)
+    raise typer.Exit(exit_code(found, fail_on))
+
+
+@app.command("diff")
+def show_changes(ledger: LedgerOption = None, json: JsonOption = False) -> None:
+    """What the last run changed: claims whose verdict, statement or evidence is another than in the run before."""
+    from json import dumps
+
+    from verify import ledger as book
+    from verify.report import make_console, print_changes
+
+    lines = book.read(ledger or book.default_path())
+    found = book.changes(lines)
+    if json:
+        typer.echo(dumps([vars(change) for change in found], indent=1))
+    else:
+        print_changes(make_console(), found, lines[-1])
+
+
+@app.command("lint")
+def lint_claims(claims: ClaimsOption = None, results: ResultsOption = None) -> None:
+    """Read the claims file, and name what in it should be mended."""
+    from verify.evidence import load_evidence, results_folder
+    from verify.lint import problems, silent
+
+    loaded = load_claims(claims)
+    runs = load_evidence(results_folder(results))
+    found = problems(loaded, runs)
+    for line in found:
+        typer.echo(f"{loaded.path.name}: {line}")
+    untested = silent(loaded, runs)
+    for line in untested:
+        typer.echo(f"untested: {line}")
+    typer.echo(f"{len(loaded.claims)} claims, {len(loaded.assumptions)} assumptions: {len(found)} to mend, {len(untested)} without runs")
+    raise typer.Exit(int(bool(found)))
+
+
+@app.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of a claims file, for an editor."""
+    from verify.lint import schema
+
+    typer.echo(schema())
 
 
 @app.command("list")
@@ -74,11 +166,25 @@ def show_claim(
     claim_id: Annotated[str, typer.Argument(metavar="ID", help="A claim; `arith-verify list` names them.")],
     claims: ClaimsOption = None,
     json: JsonOption = False,
+    certificate: Annotated[bool, typer.Option("--certificate", help="Prove it now, and check what the proof rests on again.")] = False,
 ) -> None:
     """Show everything the file says about one claim."""
     loaded = load_claims(claims)
-    _known(loaded, [claim_id])
+    known(loaded, [claim_id])
     claim = next(claim for claim in loaded.claims if claim.id == claim_id)
+    if certificate:
+        from dataclasses import asdict
+        from json import dumps
+
+        from verify.proof_certificates import certify_claim
+        from verify.report import make_console, print_certificate
+
+        result, found = certify_claim(claim)
+        if json:
+            typer.echo(dumps({**asdict(result), "certificates": [asdict(one) for one in found]}, indent=1))
+        else:
+            print_certificate(make_console(), claim, result, found)
+        raise typer.Exit(int(result.verdict == "error" or any(one.rechecked is False for one in found)))
     if json:
         typer.echo(claim.model_dump_json(indent=1, exclude_none=True))
         return
@@ -112,6 +218,35 @@ def certify_network(
     raise typer.Exit(0 if found.verdict == "certified" else 1)
 
 
+@app.command("controls")
+def control_claims(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Claims to control; default: all.")] = None,
+    claims: ClaimsOption = None,
+    results: ResultsOption = None,
+    json: JsonOption = False,
+    seed: SeedOption = None,
+    fabricated: Annotated[bool, typer.Option("--fabricated", help="Fabricated evidence only: ask no network.")] = False,
+) -> None:
+    """Hold each claim against evidence on which it must not be supported, and against evidence on which it must."""
+    from secrets import randbelow
+
+    from verify.controls import run_controls
+    from verify.evidence import load_evidence, results_folder
+    from verify.report import controls_json, make_console, print_controls
+
+    loaded = load_claims(claims)
+    known(loaded, ids or [])
+    runs = load_evidence(results_folder(results))
+    seed = randbelow(2**31) if seed is None else seed
+    with shown_progress() as progress:
+        found = run_controls(loaded.claims, ids or [claim.id for claim in loaded.claims], runs, seed, not fabricated, progress)
+    if json:
+        typer.echo(controls_json(found, seed))
+    else:
+        print_controls(make_console(), found, seed)
+    raise typer.Exit(int(any(control.alarming for control in found)))
+
+
 @app.command("diagnose")
 def diagnose_answers(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Answers of any model: columns a, b, answer, in decimal.")],
@@ -137,49 +272,6 @@ def diagnose_answers(
         typer.echo(dumps(diagnosis_json(found), indent=1))
     else:
         print_diagnosis(make_console(), found)
-
-
-def _known(loaded: Loaded, ids: list[str]) -> None:
-    known = {claim.id for claim in loaded.claims}
-    if unknown := [name for name in ids if name not in known]:
-        from difflib import get_close_matches
-
-        close = get_close_matches(unknown[0], known, 3)
-        remedy = f"did you mean {', '.join(close)}?" if close else "`arith-verify list` names them"
-        raise InputError(f"unknown claim {unknown[0]!r}: {remedy}")
-
-
-def _run(loaded: Loaded, ids: list[str], results: Path | None, json: bool, examples: int, seed: int | None) -> None:
-    """Decide, print, and exit with the code of the verdicts."""
-    from secrets import randbelow
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from verify.engine import run_claims
-    from verify.evidence import load_evidence, results_folder
-    from verify.report import as_json, exit_code, make_console, print_verdicts
-
-    runs = load_evidence(results_folder(results))
-    seed = randbelow(2**31) if seed is None else seed
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading the evidence", total=None)
-        verdicts = run_claims(
-            loaded.claims,
-            ids,
-            runs,
-            examples,
-            seed,
-            progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
-        )
-    if json:
-        typer.echo(as_json(loaded, verdicts, seed, examples))
-    else:
-        console = make_console()
-        print_verdicts(console, loaded, verdicts)
-        console.print(f"networks evaluated again with --seed {seed} --examples {examples}", highlight=False)
-    raise typer.Exit(exit_code(verdicts))
 
 
 def main() -> None:

@@ -8,16 +8,20 @@ fresh counts contradict the committed ones, the verdict is `error`: neither can 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from verify import evidence as ev
+from verify.basis import Basis, describe, prepare
 from verify.certificates import Outcome, outcomes
-from verify.checks import run_check
-from verify.claims import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, RunsEvidence, TableEvidence, resolve_lengths
+from verify.checks import CheckResult, run_check
+from verify.claims import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, RunsEvidence
 from verify.reevaluate import Fresh, Job, evaluate_jobs
 from verify.statistics import (
     ERROR,
@@ -27,14 +31,9 @@ from verify.statistics import (
     UNTESTED,
     Cell,
     Decision,
-    Interval,
     Unit,
     clopper_pearson,
-    fits_better,
-    goodness_of_fit,
-    greater,
     holm,
-    in_region,
     same_rate,
     seeds_bound,
 )
@@ -47,6 +46,7 @@ CONTRADICTION = 1e-6
 
 Reevaluate = Callable[[Sequence[Job]], Iterable[Fresh]]
 Certify = Callable[[Sequence["Run"]], Iterable[Outcome]]
+Prove = Callable[[Sequence[tuple[str, Mapping[str, Any]]]], Iterable[CheckResult]]
 Progress = Callable[[str, int, int], None]
 
 
@@ -62,18 +62,6 @@ class Verdict:
     evidence: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Basis:
-    """A statistical claim prepared for its rule, with the networks it rests on."""
-
-    rule: Callable[[float], Decision] | None
-    verdict: Decision | None
-    networks: Mapping[str, Run] = field(default_factory=dict)
-    units: Mapping[str, Unit] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
 def run_claims(
     claims: Sequence[Claim],
     chosen: Sequence[str],
@@ -83,6 +71,8 @@ def run_claims(
     reevaluate: Reevaluate = evaluate_jobs,
     progress: Progress = lambda what, done, total: None,
     certify: Certify = outcomes,
+    prove: Prove | None = None,
+    sample: bool = False,
 ) -> list[Verdict]:
     """Decide the chosen claims, in the order of the file.
 
@@ -94,7 +84,9 @@ def run_claims(
         seed: Seed of the fresh inputs.
         reevaluate: Evaluates jobs, in any order.
         progress: Told what is being done, and how much of it is done.
-        certify: Decides of each network whether it is right at every length.
+        certify: Decides of each network whether it is right at every length; outcomes in the order of the networks.
+        prove: Runs checks, given as (name, parameters), in their order; default: here, one by one.
+        sample: Evaluate again only one network of each group, chosen by the seed.
     """
     asked = [claim for claim in claims if claim.id in set(chosen)]
     families = {claim.family for claim in asked}
@@ -105,53 +97,89 @@ def run_claims(
         members = {claim.id: claim for claim in statistical if claim.family == family and claim.id not in decisions}
         rules = {claim_id: rule for claim_id in members if (rule := bases[claim_id].rule) is not None}
         decisions |= holm(rules, {claim_id: members[claim_id].decision.alpha or 0.05 for claim_id in rules})
-    fresh = _evaluate_again([claim for claim in asked if claim.id in bases], bases, examples, seed, reevaluate, progress)
+    again = [claim for claim in asked if claim.id in bases]
+    fresh = _evaluate_again(again, bases, examples, seed, reevaluate, progress, sample)
+    certified = partial(_looked_up, _certify_all(asked, runs, certify, progress))
+    checks = {claim.id: claim.evidence for claim in asked if isinstance(claim.evidence, CheckEvidence)}
+    results = dict[str, CheckResult]()
+    for claim_id, result in zip(checks, (prove or _one_by_one)([(each.check, each.params) for each in checks.values()]), strict=True):
+        results[claim_id] = result
+        progress("checks", len(results), len(checks))
     verdicts = []
-    for index, claim in enumerate(asked):
-        progress("checks", index, len(asked))
+    for claim in asked:
         if claim.id in bases:
             verdicts.append(_conclude(claim, decisions[claim.id], bases[claim.id], fresh))
         elif isinstance(claim.evidence, CertificateEvidence):
-            verdicts.append(_certify_group(claim, claim.evidence, runs, certify, progress))
+            verdicts.append(certify_group(claim, claim.evidence, runs, certified))
+        elif claim.id in results:
+            found, check = results[claim.id], checks[claim.id]
+            facts = {"check": check.check, "params": check.params, "examined": found.examined, "versions": _versions("sympy", "z3-solver")}
+            verdicts.append(_verdict(claim, found.verdict, found.detail, facts))
         else:
-            verdicts.append(_run_symbolic(claim))
+            assert isinstance(claim.evidence, PendingEvidence)
+            verdicts.append(_verdict(claim, UNTESTED, claim.evidence.pending, {}))
     return verdicts
+
+
+def _one_by_one(checks: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[CheckResult]:
+    return map(attempt, checks)
+
+
+def attempt(check: tuple[str, Mapping[str, Any]]) -> CheckResult:
+    """The result of a check; a crash is a verdict about our checker, never about the claim."""
+    try:
+        return run_check(*check)
+    except Exception as error:
+        return CheckResult(ERROR, describe(error), 0)
+
+
+def crashed(check: tuple[str, Mapping[str, Any]], error: Exception) -> CheckResult:
+    """The result of a check whose process died."""
+    return CheckResult(ERROR, describe(error), 0)
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    return {name: version(name) for name in packages}
+
+
+def _certify_all(asked: Sequence[Claim], runs: Sequence[Run], certify: Certify, progress: Progress) -> dict[str, Outcome]:
+    """The outcome of each network of the groups that certificates are asked of; groups that are no one experiment are left out."""
+    networks: dict[str, Run] = {}
+    for claim in asked:
+        if isinstance(claim.evidence, CertificateEvidence):
+            with suppress(InputError):
+                networks |= {run.spec.digest: run for run in ev.of_group(runs, claim.evidence.certificates.group)}
+    found: dict[str, Outcome] = {}
+    for digest, one in zip(networks, certify(list(networks.values())), strict=True):
+        found[digest] = one
+        progress("networks certified", len(found), len(networks))
+    return found
+
+
+def _looked_up(found: Mapping[str, Outcome], networks: Sequence[Run]) -> list[Outcome]:
+    return [found[run.spec.digest] for run in networks]
 
 
 def _verdict(claim: Claim, verdict: str, detail: str, evidence: Mapping[str, Any]) -> Verdict:
     return Verdict(claim.id, claim.family, claim.kind, verdict, detail, dict(evidence))
 
 
-def _describe(error: Exception) -> str:
-    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-
-
-def _run_symbolic(claim: Claim) -> Verdict:
-    """A claim that rests on a live check, or on nothing yet."""
-    if isinstance(claim.evidence, PendingEvidence):
-        return _verdict(claim, UNTESTED, claim.evidence.pending, {})
-    assert isinstance(claim.evidence, CheckEvidence)
-    facts = {"check": claim.evidence.check, "params": claim.evidence.params}
-    try:
-        result = run_check(claim.evidence.check, claim.evidence.params)
-    except Exception as error:  # a crash is a verdict about our checker, never about the claim
-        return _verdict(claim, ERROR, _describe(error), facts)
-    return _verdict(claim, result.verdict, result.detail, {**facts, "examined": result.examined})
-
-
-def _certify_group(
-    claim: Claim, evidence: CertificateEvidence, runs: Sequence[Run], certify: Certify, progress: Progress
+def certify_group(
+    claim: Claim,
+    evidence: CertificateEvidence,
+    runs: Sequence[Run],
+    certify: Certify,
 ) -> Verdict:
     """A claim that every network of a group is right at every length, or that none is: a proof for each, nothing about other seeds."""
     group, wanted = evidence.certificates.group, evidence.outcome
     found: list[Outcome] = []
     try:
         networks = ev.of_group(runs, group)
+        absent = ev.missing(networks, group)
         for one in certify(networks):
             found.append(one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits)))
-            progress("networks certified", len(found), len(networks))
     except Exception as error:  # as above: our checker's, not the claim's
-        return _verdict(claim, ERROR, _describe(error), {})
+        return _verdict(claim, ERROR, describe(error), {})
     facts = {"networks": [asdict(one) for one in found]}
     if not found:
         return _verdict(claim, UNTESTED, f"no run of group {group} yet", facts)
@@ -160,6 +188,9 @@ def _certify_group(
         verdict = {"error": ERROR, "undecided": INCONCLUSIVE}.get(other[0].verdict, REFUTED)
         first = f"network {other[0].digest} (seed {other[0].seed}): {other[0].shown}"
         return _verdict(claim, verdict, f"{len(found) - len(other)} of {len(found)} networks {wanted}; {first}", facts)
+    if absent:
+        shortage = f"{len(absent)} of {len(found) + len(absent)} registered networks of {group} have not finished"
+        return _verdict(claim, INCONCLUSIVE, shortage, facts)
     if len(found) < (claim.decision.min_seeds or 1):
         return _verdict(claim, INCONCLUSIVE, f"{len(found)} networks {wanted}, {claim.decision.min_seeds} needed", facts)
     return _verdict(claim, SUPPORTED, f"{len(found)} of {len(found)} networks {wanted}; {_example(found)}", facts)
@@ -172,107 +203,26 @@ def _example(found: Sequence[Outcome]) -> str:
     return f"network {nearest.digest} (seed {nearest.seed}): {nearest.shown}{margin}"
 
 
-def prepare(claim: Claim, runs: Sequence[Run]) -> Basis:
-    """Gather the counts of a claim on runs or on a published row, and bind them to its rule."""
-    try:
-        if isinstance(claim.evidence, TableEvidence):
-            return _prepare_table(claim, claim.evidence)
-        assert isinstance(claim.evidence, RunsEvidence)
-        return _prepare_runs(claim, claim.evidence, runs)
-    except ev.Unmeasured as error:
-        return Basis(None, Decision(INCONCLUSIVE, str(error)))
-    except Exception as error:  # broken evidence is a verdict of its own; the other claims go on
-        return Basis(None, Decision(ERROR, _describe(error)))
-
-
-def _prepare_table(claim: Claim, evidence: TableEvidence) -> Basis:
-    """A published row is one network, so nothing is said about other seeds."""
-    row, setting, decision = ev.table_cells(evidence.table), ev.setting_of_table(evidence.table), claim.decision
-    least = decision.min_examples or 1
-
-    def shares(value: float | str | None) -> dict[int, float]:
-        return {cell.length: float(ev.expected_value(value or 0.0, setting, cell.length)) for cell in row}
-
-    facts: dict[str, Any] = {"row": [asdict(cell) for cell in row]}
-    if decision.expected is not None:
-        facts["expected"] = shares(decision.expected)
-    match decision.rule:
-        case "goodness_of_fit":
-            fit = partial(goodness_of_fit, row, shares(decision.expected), decision.margin or 0.0)
-            return Basis(lambda alpha: fit(alpha, least), None, facts=facts)
-        case "fits_better":
-            better = partial(fits_better, row, shares(decision.expected), shares(decision.rival))
-            return Basis(lambda alpha: better(alpha, least), None, facts={**facts, "rival": shares(decision.rival)})
-        case _:
-            regions = _regions(claim, setting, [cell.length for cell in row])
-            return Basis(lambda alpha: in_region([row], regions, alpha, 1, least), None, facts=facts, notes=("one published network",))
-
-
-def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> Basis:
-    decision = claim.decision
-    seeds, least = decision.min_seeds or 1, decision.min_examples or 1
-    networks: dict[str, Run] = {}
-    units: dict[str, Unit] = {}
-    notes: list[str] = []
-    sides: list[list[Unit]] = []
-    for side in filter(None, (evidence.runs, evidence.than)):
-        found = ev.of_group(runs, side.group)
-        right = [run for run in found if claim.scale != "paper" or ev.is_paper_scale(run.spec)]
-        if len(right) < len(found):
-            notes.append(f"{len(found) - len(right)} reduced-scale runs of {side.group} say nothing at paper scale")
-        if not right:
-            return Basis(None, Decision(UNTESTED, "; ".join([f"no run of group {side.group} yet", *notes])))
-        if unregistered := sum(not ev.registered(run) for run in right):
-            notes.append(f"{unregistered} of {len(right)} networks of {side.group} were trained without a registered prediction")
-        if sum(run.result.get("data_stream") != "per seed" for run in right) > 1:
-            notes.append(f"networks of {side.group} differ in initial weights alone: their seeds drew the same training batches")
-        learned = [run for run in right if ev.learned_in_distribution(run, decision.id_at_least)]
-        if len(learned) < len(right):
-            count = f"{len(right) - len(learned)} of {len(right)} networks of {side.group}"
-            notes.append(f"{count} set aside: below {decision.id_at_least} on trained lengths")
-        networks |= {run.spec.digest: run for run in learned}
-        lengths = resolve_lengths(evidence.lengths, right[0].spec.training.longest)
-        own = {run.spec.digest: ev.run_cells(run, evidence.measure, lengths) for run in learned}
-        units |= own
-        sides.append(list(own.values()))
-    if decision.rule == "compare":
-        mine, theirs = sides
-        if mine and theirs and [cell.length for cell in mine[0]] != [cell.length for cell in theirs[0]]:
-            raise InputError("the two groups were trained on other lengths, so n is not the same")
-        return Basis(lambda alpha: greater(mine, theirs, decision.margin or 0.0, alpha, seeds, least), None, networks, units, tuple(notes))
-    facts: dict[str, Any] = {}
-    regions: dict[int, Interval] = {}
-    if networks:
-        setting = ev.setting_of_run(next(iter(networks.values())).spec)
-        regions = _regions(claim, setting, lengths)
-        facts["regions"] = {length: [region.low, region.high] for length, region in regions.items()}
-    return Basis(lambda alpha: in_region(sides[0], regions, alpha, seeds, least), None, networks, units, tuple(notes), facts)
-
-
-def _regions(claim: Claim, setting: ev.Setting, lengths: Sequence[int]) -> dict[int, Interval]:
-    """The accuracies that at_least, at_most or equals allow, per length."""
-    decision = claim.decision
-    match decision.rule:
-        case "at_least":
-            return dict.fromkeys(lengths, Interval(decision.threshold or 0.0, 1.0))
-        case "at_most":
-            return dict.fromkeys(lengths, Interval(0.0, decision.threshold or 0.0))
-        case _:
-            margin, values = decision.margin or 0.0, {n: float(ev.expected_value(decision.expected or 0.0, setting, n)) for n in lengths}
-            return {length: Interval(value - margin, value + margin) for length, value in values.items()}
-
-
 def _evaluate_again(
-    asked: Sequence[Claim], bases: Mapping[str, Basis], examples: int, seed: int, reevaluate: Reevaluate, progress: Progress
+    asked: Sequence[Claim],
+    bases: Mapping[str, Basis],
+    examples: int,
+    seed: int,
+    reevaluate: Reevaluate,
+    progress: Progress,
+    sample: bool,
 ) -> dict[str, Fresh]:
-    """Fresh counts of every network that an asked-for claim rests on, at all lengths those claims speak of."""
+    """Fresh counts of the networks that an asked-for claim rests on, at all lengths those claims speak of."""
     lengths: dict[str, set[int]] = {}
     networks: dict[str, Run] = {}
     for claim in asked:
         for digest, run in bases[claim.id].networks.items():
             networks[digest] = run
             lengths.setdefault(digest, set()).update(cell.length for cell in bases[claim.id].units[digest])
-    jobs = [Job(run.folder, tuple(sorted(lengths[digest])), examples, seed) for digest, run in networks.items()]
+            if claim.decision.id_at_least is not None:  # what was learned is looked at again, too
+                lengths[digest].add(run.spec.training.longest)
+    chosen = sampled(networks.values(), seed) if sample else set(networks)
+    jobs = [Job(run.folder, tuple(sorted(lengths[digest])), examples, seed) for digest, run in networks.items() if digest in chosen]
     fresh: dict[str, Fresh] = {}
     for result in reevaluate(jobs):
         fresh[result.folder.name] = result
@@ -280,11 +230,19 @@ def _evaluate_again(
     return fresh
 
 
+def sampled(networks: Iterable[Run], seed: int) -> set[str]:
+    """One network of each group, chosen by the seed."""
+    groups: dict[str, list[str]] = {}
+    for run in networks:
+        groups.setdefault(str(run.result["group"]), []).append(run.spec.digest)
+    return {random.Random(f"{seed} {group}").choice(sorted(digests)) for group, digests in groups.items()}
+
+
 def _conclude(claim: Claim, decision: Decision, basis: Basis, fresh: Mapping[str, Fresh]) -> Verdict:
     """The verdict of a statistical claim, once its networks were evaluated again."""
     records, problems = [], []
     for digest, run in basis.networks.items():
-        record, problem = _network_record(claim, run, basis.units[digest], fresh[digest])
+        record, problem = _network_record(claim, run, basis.units[digest], fresh.get(digest))
         records.append(record)
         problems += [problem] if problem else []
     facts = {**basis.facts, **({"runs": records} if records else {})}
@@ -315,7 +273,7 @@ def _span(values: Sequence[float]) -> str:
     return low if low == high else f"{low}-{high}"
 
 
-def _network_record(claim: Claim, run: Run, unit: Unit, again: Fresh) -> tuple[dict[str, Any], str]:
+def _network_record(claim: Claim, run: Run, unit: Unit, again: Fresh | None) -> tuple[dict[str, Any], str]:
     """What a verdict shows of one network, and how its fresh counts contradict the committed ones, if they do."""
     assert isinstance(claim.evidence, RunsEvidence)
     alpha = (claim.decision.alpha or 0.05) / len(unit)
@@ -323,20 +281,25 @@ def _network_record(claim: Claim, run: Run, unit: Unit, again: Fresh) -> tuple[d
         "digest": run.spec.digest,
         "group": run.result["group"],
         "seed": run.spec.seed,
-        "commit": run.result.get("commit"),
-        "dirty": run.result.get("dirty"),
-        "predictions": run.result.get("predictions"),
+        **{name: run.result.get(name) for name in ("weights_sha256", "commit", "dirty", "code_sha256", "versions", "predictions")},
         "cells": [_cell_record(cell, alpha) for cell in unit],
     }
     name = f"network {run.spec.digest} (seed {run.spec.seed})"
+    if again is None:  # not in the sample
+        return record, ""
     if again.problem:
         return record, f"{name} could not be evaluated again: {again.problem}"
+    measure, lengths = claim.evidence.measure, [cell.length for cell in unit]
     try:
-        second = ev.cells_of(dict(again.entries), claim.evidence.measure, [cell.length for cell in unit])
+        second = ev.cells_of(dict(again.entries), measure, lengths)
+        pairs = list(zip(unit, second, strict=True))
+        if claim.decision.id_at_least is not None:  # the networks that did learn: so must these weights have
+            longest = [run.spec.training.longest]
+            pairs += zip(ev.run_cells(run, "truth", longest), ev.cells_of(dict(again.entries), "truth", longest), strict=True)
     except ev.Unmeasured as error:
         return record, f"{name} evaluated again: {error}"
     record["evaluated_again"] = [asdict(cell) for cell in second]
-    for cell, other in zip(unit, second, strict=True):
+    for cell, other in pairs:
         if (p := same_rate(cell, other)) < CONTRADICTION:
             shown = f"{cell.correct} of {cell.examples} committed, {other.correct} of {other.examples} now (p = {p:.1g})"
             return record, f"{name}: the weights contradict the committed counts at length {cell.length}: {shown}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -65,11 +66,13 @@ def of_group(runs: Sequence[Run], group: str) -> list[Run]:
     """The runs of one group: one experiment, one run per seed (equal specs share a folder, so no seed comes twice).
 
     Raises:
-        InputError: the group mixes experiments.
+        InputError: the group mixes experiments, or holds a network twice.
     """
     found = [run for run in runs if run.result["group"] == group]
     if len({replace(run.spec, seed=0) for run in found}) > 1:
         raise InputError(f"group {group} mixes runs that differ in more than their seed: give them groups of their own")
+    if copied := copies(found):
+        raise InputError(f"group {group}: {copied}")
     return found
 
 
@@ -89,11 +92,45 @@ def learned_in_distribution(run: Run, least: float | None) -> bool:
 
 
 def registered(run: Run) -> bool:
-    """Whether the run was trained under a prediction that the store still holds, unchanged."""
+    """Whether the run was trained, from committed code, under a prediction that the store still holds, unchanged.
+
+    Raises:
+        InputError: it says so, but the code was not committed, or the prediction was edited since.
+    """
     from empirical.store import registrations
 
-    stated = run.result.get("predictions")
-    return stated is not None and registrations(run.folder.parent).get(run.spec.digest) == stated
+    stated, held = run.result.get("predictions"), registrations(run.folder.parent).get(run.spec.digest)
+    if stated is not None and run.result.get("dirty"):
+        raise InputError(f"network {run.spec.digest} is marked as registered, but its code was not committed: train it again from a commit")
+    if stated is not None and held is not None and held != stated:
+        raise InputError(f"network {run.spec.digest}: its registered predictions were edited since: restore them")
+    return stated is not None and held == stated
+
+
+def missing(runs: Sequence[Run], group: str) -> list[str]:
+    """The digests registered for a group that have no finished run in the stores of these runs: else one could choose among seeds.
+
+    Raises:
+        InputError: a file of registered predictions is not readable.
+    """
+    from empirical.store import registrations
+
+    found, named = {run.spec.digest for run in runs}, set[str]()
+    for store in {run.folder.parent for run in runs}:
+        registrations(store)  # refuses what is no such file
+        for path in store.glob("predictions*.json"):
+            named.update(json.loads(path.read_bytes())["groups"].get(group, {"runs": {}})["runs"].values())
+    return sorted(named - found)
+
+
+def copies(runs: Sequence[Run]) -> str:
+    """Two networks with the same weights, which are one network; or nothing."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        weights = run.result.get("weights_sha256")
+        if weights is not None and (other := first.setdefault(weights, run)) is not run:
+            return f"networks {other.spec.digest} and {run.spec.digest} have the same weights: one of them is a copy"
+    return ""
 
 
 def run_cells(run: Run, measure: str, lengths: Sequence[int]) -> list[Cell]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -19,6 +20,10 @@ FewModuli = Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(min_leng
 Tally = Annotated[int, Field(ge=0)]
 Ratio = Annotated[str, Field(pattern=r"^\d{1,12}(/[1-9]\d{0,12})?$")]
 Lengths = Annotated[str, Field(max_length=40)]
+
+
+def _other_ratio(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {**params, "value": "1/2" if params["value"] != "1/2" else "1/3"}
 
 
 def residue_counts(low: int, high: int, p: int) -> list[int]:
@@ -53,7 +58,7 @@ def _computed(p: int, base: int, trained: int, length: int, domain: str) -> Frac
     return value
 
 
-@check
+@check(wrong=_other_ratio)
 def modular_addition_is(p: Modulus, base: Base, trained: Digits, lengths: Lengths, domains: Domains, value: Ratio) -> CheckResult:
     """The truncated addition mod p is right with exactly this probability, at each of these lengths and domains."""
     cases = [(length, domain) for length in parse_lengths(lengths) for domain in domains]
@@ -64,9 +69,11 @@ def modular_addition_is(p: Modulus, base: Base, trained: Digits, lengths: Length
     return proven(True, f"exactly {value} in all {len(cases)} cases, two ways of counting", len(cases))
 
 
-@check
-def modular_addition_tends_to_reciprocal(moduli: Moduli, base: Base, trained: Digits) -> CheckResult:
-    """The accuracy of truncated addition mod p tends to 1/p' as the test length grows.
+@check(wrong=lambda params: {**params, "moduli": [3 * params["base"]], "of": "p"})
+def modular_addition_tends_to_reciprocal(
+    moduli: Moduli, base: Base, trained: Digits, of: Literal["p'", "p"] = "p'"
+) -> CheckResult:
+    """The accuracy of truncated addition mod p tends to 1/p' as the test length grows, p' = p / gcd(p, B^n); or does it to 1/p?
 
     z3 proves for each p' that an interval of N integers holds N/p' of each residue up to less than 1. So each box
     differs from 1/p' by at most 1/N, N >= B^(m-n-1) the size of the smaller range of high parts; that goes to 0.
@@ -82,6 +89,8 @@ def modular_addition_tends_to_reciprocal(moduli: Moduli, base: Base, trained: Di
                     raise RuntimeError(f"p' = {p}: the bound fails at m = n + {ahead} on {domain}")
                 examined += 1
     shown = ", ".join(map(str, reduced))
+    if of == "p" and (shrunk := [modulus for modulus in moduli if gcd(modulus, base**trained) > 1]):
+        return proven(False, f"p = {shrunk[0]}: the limit is 1/{shrunk[0] // gcd(shrunk[0], base**trained)}, not 1/{shrunk[0]}", examined)
     return proven(True, f"|accuracy - 1/p'| <= {base}^-(m-n-1), residue counts proven even by z3 for p' = {shown}", examined)
 
 
@@ -98,7 +107,7 @@ def _prove_even_residues(p: int) -> None:
         raise RuntimeError(f"z3 does not prove that residues mod {p} are even")
 
 
-@check
+@check(wrong=lambda params: {**params, "moduli": [197 * params["base"] + 1], "factor": 1.000001})
 def modular_addition_near_reciprocal(moduli: Moduli, base: Base, trained: Digits, domains: Domains, factor: Factor) -> CheckResult:
     """From m >= n + log_B(p'/2 + 1) on, is the accuracy within this factor of 1/p'?
 
@@ -125,9 +134,11 @@ def modular_addition_near_reciprocal(moduli: Moduli, base: Base, trained: Digits
     return proven(True, f"within a factor {factor:g} for {len(moduli)} moduli: {examined} exact values, a bound beyond", examined)
 
 
-@check
-def modular_addition_threshold(below: Modulus, base: Base, trained: Digits) -> CheckResult:
-    """The accuracy becomes non-zero at exactly the least m >= n + log_B(p'/2 + 1), on both domains.
+@check(wrong=lambda params: {**params, "threshold": "p' + 1"})
+def modular_addition_threshold(
+    below: Modulus, base: Base, trained: Digits, threshold: Literal["p'/2 + 1", "p' + 1"] = "p'/2 + 1"
+) -> CheckResult:
+    """The accuracy becomes non-zero at exactly the least m >= n + log_B(p'/2 + 1), on both domains; or at that of p' + 1?
 
     K = B^(m-n) bounds the high parts, whose sum lies in (0, 2K-2]. z3: below the threshold (2K - 2 < p') no multiple
     of p' is there; from it on either p' itself is a sum of two numbers of exactly m-n digits, or such sums span at
@@ -152,18 +163,19 @@ def modular_addition_threshold(below: Modulus, base: Base, trained: Digits) -> C
         reduced = modulus // gcd(modulus, base**trained)
         if reduced == 1:
             continue
-        ahead = next(k for k in range(1, 100) if 2 * (base**k - 1) >= reduced)
-        if (said := modular_threshold(make_task("mod-add", base=base, modulus=modulus), trained)) != trained + ahead:
-            raise RuntimeError(f"theory.exact.accuracy says threshold {said} for p = {modulus}, the proof says {trained + ahead}")
+        share = 2 if threshold == "p'/2 + 1" else 1
+        ahead = next(k for k in range(1, 100) if share * (base**k - 1) >= reduced)
         for domain in ("either", "both"):
             values = [modular_addition_accuracy(modulus, base, trained, trained + k, domain) for k in range(1, ahead + 1)]
             examined += len(values)
             if any(values[:-1]) or not values[-1]:
                 return proven(False, f"p = {modulus}, {domain}: accuracies {[str(x) for x in values]}", examined)
+        if (said := modular_threshold(make_task("mod-add", base=base, modulus=modulus), trained)) != trained + ahead:
+            raise RuntimeError(f"theory.exact.accuracy says threshold {said} for p = {modulus}, the proof says {trained + ahead}")
     return proven(True, f"z3 for all p'; {examined} exact values for p < {below} agree", examined)
 
 
-@check
+@check(wrong=lambda params: {**params, "reciprocal": not params["reciprocal"]})
 def modular_multiplication_limit(moduli: FewModuli, reciprocal: bool) -> CheckResult:
     """Is the limit accuracy of truncated multiplication mod p' 1/p'? Counted from all residues: P(ab = xy mod p')."""
     found, details = [], []
@@ -185,9 +197,14 @@ def _product_collisions(p: int) -> Fraction:
     return Fraction(int((products**2).sum()), p**4)
 
 
-@check
-def truncated_multiplication_is_rarely_right(bases: Bases, trained: Digits, ahead: Annotated[int, Field(ge=1, le=20)]) -> CheckResult:
-    """Truncated multiplication is right on D_m, m > n, with probability 2 / (B^(m-1)(B+1)), and never on D_abm.
+@check(wrong=lambda params: {**params, "value": "0"})
+def truncated_multiplication_is_rarely_right(
+    bases: Bases,
+    trained: Digits,
+    ahead: Annotated[int, Field(ge=1, le=20)],
+    value: Literal["2/(B^(m-1)(B+1))", "0"] = "2/(B^(m-1)(B+1))",
+) -> CheckResult:
+    """Truncated multiplication is right on D_m, m > n, with probability 2 / (B^(m-1)(B+1)), and never on D_abm; or is it 0 on both?
 
     sympy: a*b - x*y = M*(A*b + x*C), a sum of terms >= 0, so it is 0 only if an operand is 0 (A or C is not). Pairs
     of D_m with a 0: 2*(B^m - B^(m-1)) of B^(2m) - B^(2m-2).
@@ -209,10 +226,12 @@ def truncated_multiplication_is_rarely_right(bases: Bases, trained: Digits, ahea
             examined += 2
             if got != (Fraction(2, number ** (length - 1) * (number + 1)), Fraction(0)):
                 raise RuntimeError(f"theory.exact.accuracy gives {got} in base {number} at m = {length}")
+    if value == "0":
+        return proven(False, f"a = 0 and any b of {trained + 1} digits: the truncated product is 0, which is right", examined)
     return proven(True, f"proven by sympy for every base; {examined} exact values agree", examined)
 
 
-@check
+@check(wrong=_other_ratio)
 def truncated_addition_is_right(base: Base, trained: Digits, lengths: Lengths, domains: Domains, value: Ratio) -> CheckResult:
     """Truncated addition is right with this probability: a + b - (x + y) = M*(A + C), which is above 0 for m > n."""
     task = make_task("add", base=base)
@@ -226,7 +245,7 @@ def truncated_addition_is_right(base: Base, trained: Digits, lengths: Lengths, d
     return proven(True, f"exactly {value} in all {len(cases)} cases", len(cases))
 
 
-@check
+@check(wrong=lambda params: {**params, "count": params["count"] + 1})
 def released_count_is(
     operation: Literal["add", "mul"], p: Modulus, base: Base, trained: Digits, length: Digits, count: Tally
 ) -> CheckResult:

@@ -11,7 +11,7 @@ from theory.language.domains import Operand, boxes
 from theory.language.expressions import affine, polynomial
 from theory.language.layouts import LAYOUTS, Layout
 from theory.language.tasks import Task, make_task
-from verify.registry import Base, Bases, CheckResult, Digits, Moduli, check, proven
+from verify.registry import Base, Bases, CheckResult, Digits, Moduli, check, flipped, proven
 
 Expr = Annotated[str, Field(min_length=1, max_length=100)]
 TwoOrMore = Annotated[int, Field(ge=2, le=50)]
@@ -19,7 +19,7 @@ Widths = Annotated[list[Digits], Field(min_length=1, max_length=20)]
 Operation = Literal["add", "mul"]
 
 
-@check
+@check(wrong=flipped)
 def translation_invariant(expr: Expr, bases: Bases, expected: bool) -> CheckResult:
     """Is the task a finite digit-serial transducer whose start is reachable from every reachable state?
 
@@ -53,20 +53,11 @@ def _agree_with_theory(task: Task, invariant: bool) -> None:
 
 
 def _carry_machine(alpha: int, beta: int, gamma: int, base: int) -> tuple[bool, str, int]:
-    """The least-significant-first machine of alpha*a + beta*b + gamma."""
-    import z3
+    """The least-significant-first machine of alpha*a + beta*b + gamma: the recursion is that of every base, the carries are this one's."""
+    from theory.proofs.smt import EveryBaseLinear
 
-    a, b, a0, b0, q = z3.Ints("a b a0 b0 q")
-    total = alpha * a0 + beta * b0 + q
-    digit, carry = total % base, total / base
-    digits = z3.And(a0 >= 0, a0 < base, b0 >= 0, b0 < base, a >= 0, b >= 0, q >= 0)
-    whole = alpha * (a0 + base * a) + beta * (b0 + base * b) + q
-    step = z3.And(digit >= 0, digit < base, carry >= 0, whole == digit + base * (alpha * a + beta * b + carry))
-    solver = z3.Solver()
-    solver.set("timeout", 20_000)
-    solver.add(digits, z3.Not(step))
-    if solver.check() != z3.unsat:
-        raise RuntimeError(f"z3 does not prove the digit recursion in base {base}")
+    if not EveryBaseLinear(alpha, beta, max(alpha + beta - 1, gamma)).check():
+        raise RuntimeError(f"z3 does not prove the digit recursion of {alpha}*a + {beta}*b")
     after: dict[int, set[int]] = {}
     todo = [gamma]
     while todo:  # ends: a carry is at most gamma or alpha + beta
@@ -108,7 +99,7 @@ def _product_has_no_transducer(base: int) -> tuple[bool, str, int]:
     return False, detail, size * size
 
 
-@check
+@check(wrong=lambda params: {**params, "moduli": [params["base"] + 1]})
 def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digits: Digits) -> CheckResult:
     """f mod p depends on the low `digits` digits of each operand alone.
 
@@ -135,7 +126,7 @@ def depends_on_low_digits(operation: Operation, moduli: Moduli, base: Base, digi
     return proven(True, f"p divides {base}^{digits} for p = {shown}; the difference is p times a polynomial", len(moduli))
 
 
-@check
+@check(wrong=lambda params: {**params, "moduli": [params["base"]]})
 def needs_every_digit(operation: Operation, moduli: Moduli, base: Base) -> CheckResult:
     """No number of low digits is enough: a prime of p does not divide B, so p divides no power of B."""
     for modulus in moduli:
@@ -160,7 +151,7 @@ def _low_support(operation: str, modulus: int, base: int) -> int | None:
     return found.digits if found.value else None
 
 
-@check
+@check(wrong=flipped)
 def top_digit_zero_is_trained(domain: Literal["either", "both"], base: Base, digits: TwoOrMore, expected: bool) -> CheckResult:
     """Does an operand with top digit 0 occur in the training domain? A shorter operand needs that digit there."""
     law = boxes(domain, digits, base)
@@ -176,7 +167,7 @@ def _operand(box: Any, kind: str) -> Operand:
     return operand
 
 
-@check
+@check(wrong=flipped)
 def relative_offsets_constant(
     layout: Literal["padded", "aligned", "interleaved"], base: Base, widths: Widths, expected: bool
 ) -> CheckResult:

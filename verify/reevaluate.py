@@ -6,13 +6,11 @@ The committed counts could be wrong by accident or on purpose; the weights canno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-PROCESSES = 2
+from verify.workers import Workers, lent
 
 
 @dataclass(frozen=True)
@@ -42,18 +40,15 @@ def evaluate_job(job: Job) -> Fresh:
         entries = evaluate_weights(job.folder, job.lengths, job.examples, job.seed)
         return Fresh(job.folder, {entry["length"]: entry for entry in entries})
     except Exception as error:
-        return Fresh(job.folder, {}, f"{type(error).__name__}: {error}")
+        return _failed(job, error)
 
 
-def evaluate_jobs(jobs: Sequence[Job]) -> Iterator[Fresh]:
+def evaluate_jobs(jobs: Sequence[Job], workers: Workers | None = None) -> Iterator[Fresh]:
     """Run all jobs, the slowest first, and yield each as it ends."""
-    if not jobs:
-        return
     ordered = sorted(jobs, key=lambda job: -sum(job.lengths))
-    with ProcessPoolExecutor(min(PROCESSES, len(jobs)), mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(evaluate_job, job): job for job in ordered}
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except Exception as error:  # the process itself died
-                yield Fresh(futures[future].folder, {}, f"{type(error).__name__}: {error}")
+    with lent(workers) as pool:
+        yield from (fresh for _, fresh in pool.run(evaluate_job, ordered, _failed))
+
+
+def _failed(job: Job, error: Exception) -> Fresh:
+    return Fresh(job.folder, {}, f"{type(error).__name__}: {error}")

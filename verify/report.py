@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from verify.claims import Claim, Loaded
 from verify.engine import Verdict
-from verify.statistics import ERROR, VERDICTS
+from verify.statistics import UNTESTED, VERDICTS
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from verify.checks import CheckResult
+    from verify.controls import Control
+    from verify.ledger import Change
+    from verify.proof_certificates import Certified
 
 #: headings of the families of this project's claims; others stand under their own name
 FAMILIES = {
@@ -34,18 +39,7 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
-def as_json(loaded: Loaded, verdicts: Sequence[Verdict], seed: int, examples: int) -> str:
-    """The JSON object that `--json` prints."""
-    head: dict[str, Any] = {"claims_file": str(loaded.path), "sha256": loaded.sha256, "seed": seed, "examples": examples}
-    return json.dumps({**head, "claims": [asdict(verdict) for verdict in verdicts]}, indent=1)
-
-
-def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 when every check ran (a refuted claim is a finding), 1 when one did not."""
-    return int(any(verdict.verdict == ERROR for verdict in verdicts))
-
-
-def summary(verdicts: Sequence[Verdict]) -> str:
+def counted(verdicts: Sequence[Verdict | Control]) -> str:
     """'12 supported, 3 refuted, ...' in a fixed order."""
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
@@ -63,8 +57,46 @@ def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]
             why = f"{statements[verdict.id]}\n[dim]{_escape(verdict.detail)}[/dim]"
             table.add_row(verdict.id, verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
         console.print(table)
-    console.print(f"{len(verdicts)} claims: {summary(verdicts)}")
+    console.print(f"{len(verdicts)} claims: {counted(verdicts)}")
     print_source(console, loaded)
+
+
+def controls_json(found: Sequence[Control], seed: int) -> str:
+    """The JSON object that `controls --json` prints."""
+    return json.dumps({"seed": seed, "controls": [{**asdict(control), "passed": control.passed} for control in found]}, indent=1)
+
+
+def print_controls(console: Console, found: Sequence[Control], seed: int) -> None:
+    """A line per kind of control, and each control that failed."""
+    table = _table("control", "must be", "passed", "verdicts")
+    for name in dict.fromkeys(control.name for control in found):
+        kind = [control for control in found if control.name == name]
+        tried = [control for control in kind if control.verdict != UNTESTED]
+        must = "supported" if name == "as predicted" else "not supported"
+        table.add_row(name, must, f"{sum(control.passed for control in tried)} of {len(tried)}", counted(kind))
+    console.print(table)
+    for control in found:
+        if not control.passed:
+            word = "[bold red]failed[/]" if control.alarming else "[yellow]weak[/]"
+            shown = f"{control.claim}, {control.name}: {control.verdict}: {_escape(control.detail)}"
+            console.print(f"{word}: {shown}", highlight=False)
+    console.print(f"{len({control.claim for control in found})} claims controlled, with --seed {seed}", highlight=False)
+
+
+def print_changes(console: Console, found: Sequence[Change], last: Mapping[str, Any]) -> None:
+    """A line per claim that is not as it was."""
+    for change in found:
+        match change.what:
+            case "verdict":
+                console.print(f"[bold]{change.claim}[/bold]: was {_escape(change.before)}", highlight=False)
+                console.print(f"   now {_escape(change.now)}", highlight=False)
+            case "claim":
+                console.print(f"[bold]{change.claim}[/bold]: the claim was edited; was {change.before}, now {change.now}", highlight=False)
+            case "evidence":
+                console.print(f"[bold]{change.claim}[/bold]: other evidence: {_escape(change.now)}", highlight=False)
+            case what:
+                console.print(f"[bold]{change.claim}[/bold]: {what}: {_escape(change.now or change.before)}", highlight=False)
+    console.print(f"{len(found)} of {len(last['verdicts'])} claims changed in the run of {last['time']}", highlight=False)
 
 
 def print_source(console: Console, loaded: Loaded) -> None:
@@ -76,7 +108,7 @@ def print_list(console: Console, loaded: Loaded) -> None:
     """All claims, without deciding any."""
     table = _table("claim", "source", "kind", "scale", "statement")
     for claim in loaded.claims:
-        source = f"{claim.source.paper} {_escape(claim.source.location)}"
+        source = _escape(f"{claim.source.paper} {claim.source.location}")
         table.add_row(claim.id, source, claim.kind, claim.scale, _escape(claim.statement))
     console.print(table)
     print_source(console, loaded)
@@ -87,6 +119,19 @@ def print_claim(console: Console, claim: Claim) -> None:
     for name, value in claim.model_dump(exclude_none=True).items():
         text = ", ".join(f"{key}: {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
         console.print(f"[bold]{name:>12}[/bold]  {_escape(text)}", highlight=False)
+
+
+def print_certificate(console: Console, claim: Claim, result: CheckResult, found: Sequence[Certified]) -> None:
+    """The verdict now, and each certificate with what checking it again gave."""
+    console.print(f"[{STYLES[result.verdict]}]{result.verdict}[/]: {_escape(claim.statement)}", highlight=False)
+    console.print(f"{_escape(result.detail)}; {result.examined} cases", highlight=False)
+    for one in found:
+        again = {True: "checked again", False: "[bold red]does not hold when checked again[/]", None: "no object to check again"}
+        value = {True: "true", False: "false", None: "undecided"}[one.value]
+        console.print(f"\n{_escape(one.task)} in base {one.base}: {one.name}: {value} ({again[one.rechecked]})", highlight=False)
+        console.print(f"   {_escape(one.certificate)}", highlight=False)
+    if not found:
+        console.print("the check counts and computes: it leaves no smaller object than itself to check again", highlight=False)
 
 
 def _table(*columns: str) -> Table:
