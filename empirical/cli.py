@@ -1,4 +1,4 @@
-"""`arith-train`: run, list, show, answer, and from a plan file register and sweep."""
+"""`arith-train`: run, list, show, answer; the other commands are in cli_sweeps and cli_study."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from empirical import cli_study, cli_sweeps
+from empirical.cli_options import Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
 from theory.cli import Base, Direction, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
 from theory.errors import InputError
 
@@ -23,10 +25,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Results = Annotated[Path, typer.Option("--results", help="run store: one folder per RunSpec digest")]
-Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
-PlanFile = Annotated[Path, typer.Argument(help="TOML plan: one table per group, with a list of seeds")]
+app.command()(cli_sweeps.register)
+app.command()(cli_sweeps.sweep)
+app.command("export")(cli_sweeps.export)
+app.command("import")(cli_sweeps.import_command)
+app.command()(cli_study.measure)
+app.command()(cli_study.probe)
+app.command()(cli_study.plot)
+app.command()(cli_study.dataset)
 
 
 def main() -> None:
@@ -55,6 +61,7 @@ def run_command(
     dropout: Annotated[float, typer.Option(help="dropout rate")] = 0.2,
     weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
     examples: Annotated[int, typer.Option(help="test pairs per length")] = 2000,
+    watch: Annotated[str | None, typer.Option(help="test lengths to measure during training, never for choosing")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights and data")] = 0,
     group: Annotated[str | None, typer.Option(help="name of the experiment; verify decides claims by group")] = None,
     results: Results = Path("results"),
@@ -62,42 +69,30 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Train one network and store it, its metrics and its evaluation. A finished spec is loaded, an interrupted one resumed."""
-    from empirical.spec import PRESETS, spec_from_dict
-    from theory.language.domains import parse_lengths
-    from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS
-
-    if task and expr:
-        raise InputError("give either --task or --expr, not both")
-    if preset not in PRESETS:
-        raise InputError(f"unknown preset {preset!r}: choose from {', '.join(PRESETS)}")
-    longest = max(parse_lengths(train))
-    asked = parse_lengths(lengths) if lengths else tuple(range(1, (width or 2 * longest) + 1))
-    layers, heads, dim = PRESETS[preset]
-    spec = spec_from_dict(
-        {
-            "task": "expr" if expr else task or "add", "expr": expr, "modulus": modulus, "base": base,
-            "encoding": pe, "window": window, "direction": direction,
-            "layout": layout or DEFAULT_LAYOUT.get(ENCODINGS.get(pe, ""), "padded"),
-            "width": width or max(*asked, longest),
-            "train_lengths": train, "train_domain": train_domain, "test_lengths": asked, "test_domain": domain,
-            "layers": layers, "heads": heads, "dim": dim, "steps": steps, "batch": batch, "lr": lr,
-            "dropout": dropout, "weight_decay": weight_decay, "examples": examples, "seed": seed,
-        }
-    )  # fmt: skip
     from empirical.progress import bar
+    from empirical.settings import make_spec
     from empirical.train import train as train_network
 
-    with bar(spec.steps, f"{group or spec.digest} seed {seed}") as report:
-        done = train_network(spec, results, _device(device), group, report)
+    spec = make_spec(
+        {
+            "task": task if task or expr else "add", "expr": expr, "modulus": modulus, "base": base,
+            "encoding": pe, "window": window, "direction": direction, "layout": layout, "width": width,
+            "train_lengths": train, "train_domain": train_domain, "test_lengths": lengths, "test_domain": domain,
+            "preset": preset, "steps": steps, "batch": batch, "lr": lr,
+            "dropout": dropout, "weight_decay": weight_decay, "examples": examples, "watched_lengths": watch, "seed": seed,
+        }
+    )  # fmt: skip
+    with bar(spec.steps, f"{group or spec.digest} seed {seed}") as report, interruptible():
+        done = train_network(spec, results, usable_device(device), group, report)
     print(json.dumps(done.result, indent=1) if as_json else _text(done))
 
 
 @app.command("list")
 def list_command(results: Results = Path("results"), as_json: Json = False) -> None:
     """All finished runs, with their accuracy at each length."""
-    from empirical.store import load_runs
+    from empirical.store import load_runs, unfinished_failures
 
-    runs = load_runs(_existing(results))
+    runs = load_runs(existing(results))
     if as_json:
         print(json.dumps([done.result for done in runs], indent=1))
         return
@@ -106,104 +101,64 @@ def list_command(results: Results = Path("results"), as_json: Json = False) -> N
     for done in runs:
         cells = "  ".join(f"{entry['length']}: {entry['truth'] / entry['examples']:.1%}" for entry in done.result["evaluation"])
         print(f"{done.spec.digest}  {done.result['group'] or '-'}  seed {done.spec.seed}  right at length {cells}")
+    for digest, failed in unfinished_failures(results).items():
+        last = {"group": "-", "seed": "?", "message": "", **failed[-1]}
+        print(f"{digest}  {last['group']}  seed {last['seed']}  failed {len(failed)} times: {last['message']}")
 
 
 @app.command()
 def show(
-    digest: Annotated[str, typer.Argument(help="digest of a run, or its first characters")],
+    digest: RunName,
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
     """One run: its spec, and its accuracy against the truth and against the truncated function."""
-    done = _find(results, digest)
+    done = find_run(results, digest)
     print(json.dumps(done.result, indent=1) if as_json else _text(done))
 
 
 @app.command("answer")
 def answer_command(
-    digest: Annotated[str, typer.Argument(help="digest of a run, or its first characters")],
+    digest: RunName,
     question: Annotated[str, typer.Argument(help="two numbers, like 123+456 or 123,456")],
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
     """What a stored network answers, beside the truth and the task on cut operands."""
-    from empirical.evaluate import answer
+    from empirical.dataset import symbols
+    from empirical.evaluate import answer_line, read_number
+    from empirical.measure import theory_says
 
     match = re.fullmatch(r"\s*([0-9]{1,1000})\s*[-+*,/ ]\s*([0-9]{1,1000})\s*", question)
     if match is None:
         raise InputError(f"question {question!r}: write two numbers with a sign between them, like 123+456")
     a, b = int(match[1]), int(match[2])
-    done = _find(results, digest)
-    task, n = done.spec.make_task(), done.spec.training.longest
-    cut, given = task.base**n, answer(done, a, b)
+    done = find_run(results, digest)
+    task, layout, n = done.spec.make_task(), done.spec.make_layout(), done.spec.training.longest
+    tokens, length = answer_line(done, a, b)
+    given, cut = read_number(task, layout, a, b, length, tokens), task.base**n
+    line = "".join(symbols(task)[token] for token in tokens)
+    outcome, said = theory_says(done.spec, a, b, length)
     values = {"a": a, "b": b, "answer": given, "truth": task(a, b), "truncated": task(a % cut, b % cut)}
     if as_json:
-        print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values}, indent=1))
+        told = {"tokens": tokens, "line": line, "theory": {"outcome": outcome, "answer": said}}
+        print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values, **told}, indent=1))
         return
-    said = f"{task.text} at a = {_short(a)}, b = {_short(b)}: the network answers {'no number' if given is None else _short(given)}"
-    if given == values["truth"]:
-        print(f"{said}, which is right")
-        return
-    print(f"{said}; right is {_short(values['truth'])}")
-    if given == values["truncated"]:
+    text = f"{task.text} at a = {_short(a)}, b = {_short(b)}: the network answers {'no number' if given is None else _short(given)}"
+    print(f"{text}, which is right" if given == values["truth"] else f"{text}; right is {_short(values['truth'])}")
+    if given == values["truncated"] != values["truth"]:
         print(f"trained on operands of up to {n} digits, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")
-    else:
+    elif given != values["truth"]:
         print(f"it is not the task on operands cut to {n} digits either: that would be {_short(values['truncated'])}")
+    print(f"theory: {outcome}{'' if said is None else f', that is {_short(said)}'}")
+    if len(line) <= 120:
+        print(f"tokens: {line}")
 
 
 def _short(number: int) -> str:
     """A long number by its ends; --json has it whole."""
     text = str(number)
     return text if len(text) <= 40 else f"{text[:10]}...{text[-10:]} ({len(text)} digits)"
-
-
-@app.command()
-def register(plan: PlanFile, results: Results = Path("results")) -> None:
-    """Write the predictions for every group of a plan to the run store, before anything is trained."""
-    from empirical.plan import read_plan, register_plan
-
-    groups = read_plan(plan)
-    print(f"{len(groups)} predictions registered in {register_plan(groups, plan, results)}: commit it before the runs")
-
-
-@app.command()
-def sweep(
-    plan: PlanFile,
-    results: Results = Path("results"),
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="runs at a time, one thread each")] = 2,
-    device: Device = "auto",
-) -> None:
-    """Train every run of a plan; finished runs are passed over, so an interrupted sweep goes on where it stopped."""
-    from empirical.plan import read_plan, train_all
-
-    failed = train_all(read_plan(plan), results, jobs, _device(device), lambda line: print(line, flush=True))
-    if failed:
-        raise InputError(f"{failed} runs failed, see above: run the sweep again to retry them")
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"unknown device {name!r}: choose cpu, cuda or auto")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda: no CUDA device is available, use --device cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def _existing(results: Path) -> Path:
-    if not results.is_dir():
-        raise InputError(f"{results}: no such folder: give a run store with --results")
-    return results
-
-
-def _find(results: Path, digest: str) -> Run:
-    from empirical.store import load_run
-
-    found = sorted(path.parent for path in _existing(results).glob("*/result.json") if path.parent.name.startswith(digest))
-    if len(found) != 1:
-        raise InputError(f"{'no run' if not found else f'{len(found)} runs'} in {results} with digest {digest!r}: see arith-train list")
-    return load_run(found[0])
 
 
 def _text(done: Run) -> str:

@@ -6,15 +6,22 @@ Shapes: N pairs, D operand digits (least significant first), T tokens, Q answer 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 
 import torch
 from torch import Tensor
 
+from empirical.encodings.numbering import LINE, Numbering, make_numbering
+from empirical.noise import Noise, choices, integers
+from empirical.spec import RunSpec
+from theory.automata.machines import Machine
 from theory.language.domains import Box, Operand, boxes
-from theory.language.expressions import Expression, bounds, evaluate, nodes
-from theory.language.layouts import SPECIALS, Layout, Widths
+from theory.language.expressions import Expression, Given, affine, bounds, evaluate, nodes
+from theory.language.layouts import SPECIALS, Layout, Slot, Widths
 from theory.language.tasks import Task
 
+MAX_SHAPES = 20_000  # of unpadded lines, that are listed ahead
 _HASH = (6364136223846793005, 1442695040888963407)
 
 
@@ -47,18 +54,22 @@ class PairSampler:
             for kind in "ab"
         }
 
-    def draw(self, count: int) -> Pairs:
-        """`count` independent pairs, from torch's current random state."""
-        box_N = torch.multinomial(self.weights, count, replacement=True)
-        return Pairs(self._digits(box_N, "a"), self._digits(box_N, "b"), self.lengths[box_N])
+    def draw(self, count: int, noise: Noise | None = None, up_to: Tensor | None = None) -> Pairs:
+        """`count` independent pairs, from a stream or from torch's random state; of lengths up to a number () where one is given."""
+        box_N = self._rows(count, noise, up_to)
+        return Pairs(self._digits(box_N, "a", noise), self._digits(box_N, "b", noise), self.lengths[box_N])
 
-    def _digits(self, box_N: Tensor, kind: str) -> Tensor:
+    def _rows(self, count: int, noise: Noise | None, up_to: Tensor | None) -> Tensor:
+        weights = self.weights if up_to is None else torch.where(self.lengths <= up_to, self.weights, 0)
+        return choices(weights, count, noise)
+
+    def _digits(self, box_N: Tensor, kind: str, noise: Noise | None) -> Tensor:
         widths, nonzero = self.operands[kind]
         width_N1, nonzero_N1 = widths[box_N, None], nonzero[box_N, None]
         place_D = torch.arange(self.width, device=box_N.device)
         shape = (len(box_N), self.width)
-        digit_ND = torch.randint(0, self.base, shape, device=box_N.device)
-        top_N1 = torch.randint(1, self.base, (shape[0], 1), device=box_N.device)
+        digit_ND = integers(0, self.base, shape, box_N.device, noise)
+        top_N1 = integers(1, self.base, (shape[0], 1), box_N.device, noise)
         digit_ND = torch.where((place_D == width_N1 - 1) & nonzero_N1, top_N1, digit_ND)
         return digit_ND * (place_D < width_N1)
 
@@ -91,12 +102,17 @@ def to_ints(digits_ND: Tensor, base: int) -> list[int]:
 
 
 def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -> Tensor:
-    """Digits of the expression's value, least significant first, cut to `width` digits."""
+    """Digits of the expression's value, least significant first, cut to `width` digits.
+
+    Values that fit are computed in int64; beyond, a finite machine runs over the digits, or each pair is computed in whole numbers.
+    """
     size = pairs.a_ND.shape[1]
     device = pairs.a_ND.device
+    if isinstance(expression, Given):
+        operands = [result_digits(argument, pairs, base, size) for argument in expression.args]
+        return machine_digits(expression.function.machine, operands[0], operands[-1], width)  # type: ignore[union-attr]
     if base**size < 2**62 and _fits(expression, base**size - 1):
-        power_D = torch.tensor([base**i for i in range(size)], device=device)
-        value_N = evaluate(expression, (pairs.a_ND * power_D).sum(1), (pairs.b_ND * power_D).sum(1))
+        value_N = evaluate(expression, _value(pairs.a_ND, base), _value(pairs.b_ND, base))
         if not isinstance(value_N, Tensor):  # a constant expression
             value_N = torch.full((len(pairs.a_ND),), value_N, device=device)
         out = []
@@ -104,6 +120,8 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
             out.append(value_N % base)
             value_N = value_N // base
         return torch.stack(out, 1)
+    if (factors := affine(expression)) is not None and min(factors) >= 0 and sum(factors) * base < 2**62:
+        return _carried(factors, pairs, base, width)
     rows = []
     for a, b in zip(to_ints(pairs.a_ND, base), to_ints(pairs.b_ND, base), strict=True):
         value, row = evaluate(expression, a, b), []
@@ -114,6 +132,46 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
     return torch.tensor(rows, device=device)
 
 
+def _value(digits_ND: Tensor, base: int) -> Tensor:
+    """The numbers, in int64."""
+    value_N = torch.zeros_like(digits_ND[:, 0])
+    for digit_N in digits_ND.unbind(1)[::-1]:
+        value_N = value_N * base + digit_N
+    return value_N
+
+
+def _carried(factors: tuple[int, int, int], pairs: Pairs, base: int, width: int) -> Tensor:
+    """alpha*a + beta*b + gamma, digit by digit with a carry."""
+    alpha, beta, gamma = factors
+    out, carry_N = [], torch.full_like(pairs.length_N, gamma)
+    for x_N, y_N in zip(_pad(pairs.a_ND, width).unbind(1), _pad(pairs.b_ND, width).unbind(1), strict=True):
+        total_N = alpha * x_N + beta * y_N + carry_N
+        out.append(total_N % base)
+        carry_N = total_N // base
+    return torch.stack(out, 1)
+
+
+def machine_digits(machine: Machine, a_ND: Tensor, b_ND: Tensor, width: int) -> Tensor:
+    """What a machine writes on operands, least significant first, cut to `width` digits."""
+    following_SG, digit_SG = _machine_table(machine, a_ND.device)
+    groups = width if machine.direction == "lsd" else max(width, a_ND.shape[1])
+    number_NG = _pad(a_ND, groups) if machine.operands == 1 else _pad(a_ND, groups) * machine.base + _pad(b_ND, groups)
+    order = range(groups) if machine.direction == "lsd" else range(groups)[::-1]
+    state_N = torch.full((len(a_ND),), machine.start, device=a_ND.device)
+    out = {}
+    for place in order:
+        out[place] = digit_SG[state_N, number_NG[:, place]]
+        state_N = following_SG[state_N, number_NG[:, place]]
+    return torch.stack([out[place] for place in range(width)], 1)
+
+
+@lru_cache(64)
+def _machine_table(machine: Machine, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For each state and digit group the next state, and the digit written."""
+    following, digit = torch.tensor(machine.table, device=device).unbind(2)
+    return following, digit
+
+
 def _fits(expression: Expression, largest: int) -> bool:
     """Whether every intermediate value stays inside int64."""
     return all(max(map(abs, bounds(node, largest))) < 2**62 for node in nodes(expression))
@@ -121,55 +179,117 @@ def _fits(expression: Expression, largest: int) -> bool:
 
 @dataclass(frozen=True)
 class Lines:
-    """Token sequences: `answer_NT` marks the tokens the model must produce, predicted from the token before."""
+    """Token sequences: `answer_NT` marks the tokens the model must produce, predicted from the token before.
+
+    `asked_Q` are the tokens that are an answer in some line, and `at_NT` the positions where they are not counted along the line.
+    """
 
     token_NT: Tensor
     answer_NT: Tensor
+    at_NT: Tensor | None = None
+    known_Q: Tensor | None = None
+
+    @property
+    def asked_Q(self) -> Tensor:
+        return self.answer_NT.any(0).nonzero()[:, 0] if self.known_Q is None else self.known_Q
 
 
 class Renderer:
-    """Turns pairs into token sequences through theory's layout, vectorised over mixed shapes."""
+    """Turns pairs into token sequences through theory's layout, vectorised over mixed shapes.
 
-    def __init__(self, task: Task, layout: Layout, device: torch.device) -> None:
-        self.task, self.layout, self.device = task, layout, device
-        self.tables: dict[tuple[Widths, ...], tuple[Tensor, Tensor]] = {}
+    With `lengths`, all pairs are drawn at one of them: the shape of the lines is then known without looking at the pairs.
+    """
 
-    def lines(self, pairs: Pairs, expression: Expression | None = None) -> Lines:
-        """Lines with the task's result, or with that of another expression (cut to the same width)."""
-        lengths = [int(x) for x in pairs.length_N.unique()] if not self.layout.fixed else [self.layout.width]
+    def __init__(
+        self, task: Task, layout: Layout, device: torch.device, numbering: Numbering = LINE, lengths: tuple[int, ...] | None = None
+    ) -> None:
+        self.task, self.layout, self.device, self.numbering = task, layout, device, numbering
+        self.tables: dict[tuple[Widths, ...], Table] = {}
+        self.lengths = lengths
+        self.known: tuple[tuple[Widths, ...], Tensor] | None = None
+        if lengths is not None and layout.unpadded:
+            self.known = self._all_shapes(max(lengths))
+
+    def lines(self, pairs: Pairs, expression: Expression | None = None, training: bool = False, noise: Noise | None = None) -> Lines:
+        """Lines with the task's result, or with that of another expression (cut to the same width).
+
+        Positions that are not counted along the line are drawn as in training or as in testing, from a stream or torch's random state.
+        """
+        lengths = [self.layout.width] if self.layout.fixed else list(self.lengths or map(int, pairs.length_N.unique()))
         longest = self.layout.widths(self.task, max(lengths))
         c_NC = result_digits(expression or self.task.expression, pairs, self.task.base, longest.c)
         if self.layout.unpadded:
-            count_3N = torch.stack([_digit_counts(x) for x in (pairs.a_ND, pairs.b_ND, c_NC)])
-            shapes_S3, shape_N = count_3N.T.unique(dim=0, return_inverse=True)
-            shapes = tuple(Widths(*row) for row in shapes_S3.tolist())
+            shapes, shape_N = self._shapes(torch.stack([_digit_counts(x) for x in (pairs.a_ND, pairs.b_ND, c_NC)]))
         else:
             shapes = tuple(self.layout.widths(self.task, length) for length in lengths)
-            shape_N = torch.bucketize(pairs.length_N, torch.tensor(lengths, device=self.device)) if len(lengths) > 1 else 0 * pairs.length_N
-        index_ST, answer_ST = self._table(shapes)
+            shape_N = _nth(pairs.length_N, lengths) if len(lengths) > 1 else 0 * pairs.length_N
+        table = self._table(shapes)
         values = [_pad(x, width) for x, width in zip((pairs.a_ND, pairs.b_ND, c_NC), _columns(shapes), strict=True)]
         special = torch.arange(self.task.base, self.task.base + len(SPECIALS), device=self.device).expand(len(c_NC), -1)
-        token_NT = torch.cat([*values, special], 1).gather(1, index_ST[shape_N])
-        return Lines(token_NT, answer_ST[shape_N])
+        token_NT = torch.cat([*values, special], 1).gather(1, table.index_ST[shape_N])
+        at_NT = None if self.numbering.kind == "line" else self.numbering.draw(table.place_ST[shape_N], training, noise)
+        return Lines(token_NT, table.answer_ST[shape_N], at_NT, table.asked_Q)
 
-    def _table(self, shapes: tuple[Widths, ...]) -> tuple[Tensor, Tensor]:
-        """Per shape: where each token comes from among [a | b | c | specials], and which tokens are answers."""
+    def _all_shapes(self, longest: int) -> tuple[tuple[Widths, ...], Tensor] | None:
+        """Every shape of unpadded lines, and its number by the digits of a, b and c; None where they are too many."""
+        digits = self.layout.widths(self.task, longest)
+        shapes = tuple(Widths(*counts) for counts in product(*(range(1, count + 1) for count in digits)))
+        if len(shapes) > MAX_SHAPES:
+            return None
+        return shapes, torch.arange(len(shapes), device=self.device).view(digits)
+
+    def _shapes(self, count_3N: Tensor) -> tuple[tuple[Widths, ...], Tensor]:
+        """The shapes of unpadded lines whose a, b and c have so many digits, and which of them each line has."""
+        if self.known is not None:
+            a_N, b_N, c_N = count_3N - 1
+            return self.known[0], self.known[1][a_N, b_N, c_N]
+        shapes_S3, shape_N = count_3N.T.unique(dim=0, return_inverse=True)
+        return tuple(Widths(*row) for row in shapes_S3.tolist()), shape_N
+
+    def _table(self, shapes: tuple[Widths, ...]) -> Table:
         if shapes not in self.tables:
-            columns = _columns(shapes)
-            start = {"a": 0, "b": columns.a, "c": columns.a + columns.b}
-            first_special = sum(columns)
-            rows, answers = [], []
-            for shape in shapes:
-                slots = self.layout.slots(shape)
-                rows.append([start[s.kind] + s.place if s.kind in start else first_special + SPECIALS.index(s.kind) for s in slots])
-                answers.append([s.kind in ("c", "eos") for s in slots])
-            length = max(map(len, rows))
-            eos = first_special + SPECIALS.index("eos")
-            self.tables[shapes] = (
-                torch.tensor([row + [eos] * (length - len(row)) for row in rows], device=self.device),
-                torch.tensor([row + [False] * (length - len(row)) for row in answers], device=self.device),
-            )
+            self.tables[shapes] = self._make_table(shapes)
         return self.tables[shapes]
+
+    def _make_table(self, shapes: tuple[Widths, ...]) -> Table:
+        columns = _columns(shapes)
+        start = {"a": 0, "b": columns.a, "c": columns.a + columns.b}
+        first_special = sum(columns)
+        rows, answers, places = [], [], []
+        for shape in shapes:
+            slots = self.layout.slots(shape)
+            rows.append([start[s.kind] + s.place if s.kind in start else first_special + SPECIALS.index(s.kind) for s in slots])
+            answers.append([s.kind in ("c", "eos") for s in slots])
+            places.append(self.numbering.places(slots))
+        length = max(map(len, rows))
+        eos, none = first_special + SPECIALS.index("eos"), self.numbering.places([Slot("eos")])[0]
+        answer_ST = torch.tensor([row + [False] * (length - len(row)) for row in answers], device=self.device)
+        return Table(
+            torch.tensor([row + [eos] * (length - len(row)) for row in rows], device=self.device),
+            answer_ST,
+            torch.tensor([row + [none] * (length - len(row)) for row in places], device=self.device),
+            answer_ST.any(0).nonzero()[:, 0],
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """Per shape: where each token comes from among [a | b | c | specials], which tokens are answers, and their places."""
+
+    index_ST: Tensor
+    answer_ST: Tensor
+    place_ST: Tensor
+    asked_Q: Tensor
+
+
+def renderer_of(spec: RunSpec, device: torch.device, training: bool = False) -> Renderer:
+    """The renderer of a run, for any pairs or for those of its training."""
+    return Renderer(spec.make_task(), spec.make_layout(), device, make_numbering(spec), spec.train_lengths if training else None)
+
+
+def _nth(length_N: Tensor, lengths: list[int]) -> Tensor:
+    """Which of the ascending lengths each one is."""
+    return torch.stack([length_N > length for length in lengths[:-1]]).sum(0)
 
 
 def _columns(shapes: tuple[Widths, ...]) -> Widths:

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from empirical.data import Lines, Pairs, PairSampler, Renderer, held_out
+from empirical.data import Lines, Pairs, PairSampler, held_out, renderer_of
 from empirical.model import GPT, Cache
 from empirical.spec import RunSpec
 from theory.errors import InputError
-from theory.language.layouts import digits
-from theory.language.tasks import digit_count
+from theory.language.layouts import Layout, digits
+from theory.language.tasks import Task, digit_count
 
 if TYPE_CHECKING:
     from empirical.store import Run
 
 CHUNK = 500
 DRAWS = 64
+WATCHED = 200  # pairs per watched length
+EVALUATION_SEED = 1_000_000  # test pairs differ from seed to seed, and from every training seed's draws
 
 
 @torch.inference_mode()
@@ -32,7 +34,7 @@ def greedy(model: GPT, lines: Lines) -> Tensor:
     start = 0
     for t in range(first, length):
         if step_T[t]:
-            logits = model(token_NT[:, start:t], torch.tensor([t - 1], device=token_NT.device), cache)
+            logits = model(token_NT[:, start:t], torch.tensor([t - 1], device=token_NT.device), cache, lines.at_NT)
             start = t
             token_NT[:, t] = torch.where(lines.answer_NT[:, t], logits[:, 0].argmax(1), token_NT[:, t])
     return token_NT
@@ -66,7 +68,7 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
     """
     device = next(model.parameters()).device
     task, layout = spec.make_task(), spec.make_layout()
-    renderer = Renderer(task, layout, device)
+    renderer = renderer_of(spec, device)
     cut = None if layout.unpadded else task.truncated(spec.training.longest)
     training, out = model.training, []
     model.eval()
@@ -101,10 +103,28 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
     return out
 
 
+def watched(model: GPT, spec: RunSpec) -> dict[str, Any]:
+    """The counts at the watched lengths, as an entry of the metrics; the same pairs at every step."""
+    if not spec.watched_lengths:
+        return {}
+    counts = evaluate(model, spec, spec.watched_lengths, WATCHED, spec.seed + EVALUATION_SEED - 1)
+    return {"watched": [{key: entry[key] for key in ("length", "examples", "truth", "learned")} for entry in counts]}
+
+
 def answer(run: Run, a: int, b: int) -> int | None:
     """The number that a stored network writes for f(a, b); None where its answer is no number (a special token among the digits).
 
     Numbers are written in the task's base, and read back from it. Unpadded layouts are given the length of the true answer.
+
+    Raises:
+        InputError: as `answer_line`.
+    """
+    tokens, length = answer_line(run, a, b)
+    return read_number(run.spec.make_task(), run.spec.make_layout(), a, b, length, tokens)
+
+
+def answer_line(run: Run, a: int, b: int) -> tuple[list[int], int]:
+    """The whole line with the network's answer, as tokens, and the length in digits that it was asked at.
 
     Raises:
         InputError: an operand does not fit the layout, or the line is longer than the network's positions.
@@ -117,11 +137,16 @@ def answer(run: Run, a: int, b: int) -> int | None:
     if layout.fixed and size > layout.width:
         raise InputError(f"operand of {size} digits: the network was trained at width {layout.width}")
     a_ND, b_ND = (torch.tensor([digits(value, size, task.base)]) for value in (a, b))
-    lines = Renderer(task, layout, torch.device("cpu")).lines(Pairs(a_ND, b_ND, torch.tensor([size])))
-    if model.positions is not None and lines.token_NT.shape[1] > len(model.positions):
-        raise InputError(f"operand of {size} digits: the network has positions for {len(model.positions)} tokens only")
-    slots = layout.slots(layout.pair_widths(task, a, b, size))
-    written = {slot.place: token for slot, token in zip(slots, greedy(model, lines)[0].tolist(), strict=True) if slot.kind == "c"}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # where positions are drawn
+        lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(a_ND, b_ND, torch.tensor([size])))
+    return greedy(model, lines)[0].tolist(), size
+
+
+def read_number(task: Task, layout: Layout, a: int, b: int, length: int, tokens: Sequence[int]) -> int | None:
+    """The result that a line of tokens holds; None where a special token stands among its digits."""
+    slots = layout.slots(layout.pair_widths(task, a, b, length))
+    written = {slot.place: token for slot, token in zip(slots, tokens, strict=False) if slot.kind == "c"}  # short lines are filled up
     if any(token >= task.base for token in written.values()):
         return None
     total = 0

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from empirical.encodings import of_attention, of_tokens
+from empirical.encodings.relative import Table
+from empirical.noise import Noise
 from empirical.spec import RunSpec
 from theory.language.layouts import vocabulary_size
 
@@ -24,63 +28,66 @@ class Cache:
 
 
 class Dropout(nn.Module):
-    """Dropout whose mask costs one random byte an element; the rate is rounded to 1/256."""
+    """Dropout of the elements that a Noise names; without one, none. The rate is rounded to 1/256: a random byte an element."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.level = round(rate * 256)
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.level == 0:
+    def forward(self, x: Tensor, noise: Noise | None) -> Tensor:
+        if noise is None or self.level == 0:
             return x
-        keep = torch.empty_like(x, dtype=torch.uint8).random_(0, 256) >= self.level
-        return x * keep * (256 / (256 - self.level))
+        return x * noise.keep(x, self.level)
 
 
 class Attention(nn.Module):
-    """Causal attention; `mechanism` shaw adds q.R[distance], bias adds b[distance]; only tokens at `offsets` back are seen (None: all)."""
-
-    row: Tensor
+    """Causal attention; positions enter through `encoding`; only tokens at `offsets` back are seen (None: all)."""
 
     def __init__(self, spec: RunSpec) -> None:
         super().__init__()
-        self.heads, self.offsets, self.mechanism = spec.heads, spec.offsets, spec.mechanism
-        seen = range(spec.max_distance + 1) if self.offsets is None else self.offsets
-        self.furthest = max(seen)
-        row = torch.full((self.furthest + 1,), -1)
-        row[list(seen)] = torch.arange(len(seen))
-        self.register_buffer("row", row, persistent=False)  # of `distance`, by how far back; -1 where nothing is seen
-        size = spec.dim // spec.heads
+        self.heads, self.offsets = spec.heads, spec.offsets
         self.q = nn.Linear(spec.dim, spec.dim, bias=False)
         self.kv = nn.Linear(spec.dim, 2 * spec.dim, bias=False)
         self.out = nn.Linear(spec.dim, spec.dim, bias=False)
-        if self.mechanism == "shaw":
-            self.distance = nn.Parameter(torch.randn(len(seen), size) * 0.02)
-        elif self.mechanism == "bias":
-            self.distance = nn.Parameter(torch.zeros(len(seen), spec.heads))
+        self.encoding = of_attention(spec)
         self.drop_weights, self.drop = Dropout(spec.dropout), Dropout(spec.dropout)
 
-    def forward(self, x_BTC: Tensor, query_Q: Tensor, past: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Outputs at the positions `query_Q` (counted from the first cached token), and the extended cache."""
+    @property
+    def distance(self) -> Tensor:
+        """The table of a relative encoding."""
+        assert isinstance(self.encoding, Table)
+        return self.encoding.distance
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if (old := f"{prefix}distance") in state_dict:  # stored before encodings were modules of their own
+            state_dict[f"{prefix}encoding.distance"] = state_dict.pop(old)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def forward(
+        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: tuple[Tensor, Tensor] | None, noise: Noise | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Outputs at the tokens `query_Q` (counted from the first cached one), and the extended cache; `at_BK` are all positions."""
         B, T, C = x_BTC.shape
         k, v = self.kv(x_BTC).view(B, T, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         seen = 0 if past is None else past[0].shape[2]
+        k = self.encoding.turn(k, at_BK[:, seen:])
         if past is not None:
             k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
-        x_BQC = x_BTC if len(query_Q) == T else x_BTC[:, query_Q - seen]
-        q_BHQE = self.q(x_BQC).view(B, len(query_Q), self.heads, -1).transpose(1, 2)
-        score_BHQK = q_BHQE @ k.transpose(2, 3) / math.sqrt(q_BHQE.shape[-1])
-        back_QK = query_Q[:, None] - torch.arange(k.shape[2], device=x_BTC.device)
-        row_QK = self.row[back_QK.clamp(0, self.furthest)]
-        if self.mechanism == "shaw":
-            by_distance = q_BHQE @ self.distance.T / math.sqrt(q_BHQE.shape[-1])
-            score_BHQK = score_BHQK + by_distance.gather(3, row_QK.expand(*score_BHQK.shape))
-        elif self.mechanism == "bias":
-            score_BHQK = score_BHQK + self.distance[row_QK].permute(2, 0, 1)
-        hidden_QK = back_QK < 0 if self.offsets is None else (back_QK < 0) | (back_QK > self.furthest) | (row_QK < 0)
-        weight_BHQK = self.drop_weights(score_BHQK.masked_fill(hidden_QK, float("-inf")).softmax(3))
+        x_BQC, at_BQ = (x_BTC, at_BK[:, seen:]) if len(query_Q) == T else (x_BTC[:, query_Q - seen], at_BK[:, query_Q])
+        q_BHQE = self.encoding.turn(self.q(x_BQC).view(B, len(query_Q), self.heads, -1).transpose(1, 2), at_BQ)
+        score_BHQK = self.encoding.score(q_BHQE @ k.transpose(2, 3) / math.sqrt(q_BHQE.shape[-1]), q_BHQE, at_BQ, at_BK)
+        hidden_QK = self._hidden(query_Q[:, None] - torch.arange(k.shape[2], device=x_BTC.device))
+        weight_BHQK = self.drop_weights(score_BHQK.masked_fill(hidden_QK, float("-inf")).softmax(3), noise)
         y_BQC = (weight_BHQK @ v).transpose(1, 2).reshape(B, len(query_Q), C)
-        return self.drop(self.out(y_BQC)), (k, v)
+        return self.drop(self.out(y_BQC), noise), (k, v)
+
+    def _hidden(self, back_QK: Tensor) -> Tensor:
+        """Which keys are out of sight, so many tokens back."""
+        if self.offsets is None:
+            return back_QK < 0
+        if len(self.offsets) == self.offsets[-1] + 1:  # a window
+            return (back_QK < 0) | (back_QK > self.offsets[-1])
+        return torch.stack([back_QK != offset for offset in self.offsets]).all(0)
 
 
 class Block(nn.Module):
@@ -95,42 +102,66 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * spec.dim, spec.dim, bias=False)
         self.drop = Dropout(spec.dropout)
 
-    def forward(self, x_BTC: Tensor, query_Q: Tensor, past: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: tuple[Tensor, Tensor] | None, noise: Noise | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         seen = 0 if past is None else past[0].shape[2]
-        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, past)
+        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise)
         x_BQC = (x_BTC if len(query_Q) == x_BTC.shape[1] else x_BTC[:, query_Q - seen]) + y_BQC
-        return x_BQC + self.drop(self.down(F.gelu(self.up(self.norm_mlp(x_BQC))))), kept
+        return x_BQC + self.drop(self.down(F.gelu(self.up(self.norm_mlp(x_BQC)))), noise), kept
 
 
 class GPT(nn.Module):
-    """The model of a RunSpec; `positions` tokens at most when the encoding is absolute."""
+    """The model of a RunSpec; its encoding knows `positions` positions where they are learned."""
 
     def __init__(self, spec: RunSpec, positions: int) -> None:
         super().__init__()
+        self.counted = spec.numbering == "line"
         self.tokens = nn.Embedding(vocabulary_size(spec.base), spec.dim)
-        self.positions = nn.Parameter(torch.randn(positions, spec.dim) * 0.02) if spec.mechanism == "learned" else None
+        self.encoding = of_tokens(spec, positions)
         self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
         self.norm = nn.LayerNorm(spec.dim, bias=False)
         self.drop = Dropout(spec.dropout)
         for name, weight in self.named_parameters():
-            if weight.dim() == 2 and "distance" not in name and "positions" not in name:
+            if weight.dim() == 2 and "encoding" not in name:
                 last = name.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(weight, std=0.02 / math.sqrt(2 * spec.layers) if last else 0.02)
 
-    def forward(self, token_BT: Tensor, query_Q: Tensor, cache: Cache | None = None) -> Tensor:
-        """Logits (B, Q, V) at the positions `query_Q` of the sequence; only they pass through the last layer.
+    @property
+    def positions(self) -> Tensor | None:
+        """The table of learned positions, where there is one."""
+        return getattr(self.encoding, "positions", None)
 
-        With a cache, `token_BT` continues the cached sequence, and the cache grows in place.
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if (old := f"{prefix}positions") in state_dict:  # as for Attention
+            state_dict[f"{prefix}encoding.positions"] = state_dict.pop(old)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def forward(
+        self, token_BT: Tensor, query_Q: Tensor, cache: Cache | None = None, at_BT: Tensor | None = None, noise: Noise | None = None
+    ) -> Tensor:
+        """Logits (B, Q, V) at the tokens `query_Q` of the sequence; only they pass through the last layer.
+
+        Args:
+            token_BT: With a cache, these tokens continue the cached sequence, and the cache grows in place.
+            query_Q: Counted from the first cached token.
+            cache: Of the tokens before.
+            at_BT: The positions of the whole line from its first token on, where they are not counted along it (`Lines.at_NT`).
+            noise: For dropout.
+
+        Raises:
+            ValueError: the encoding's positions are not counted along the line, and none are given.
         """
+        if at_BT is None and not self.counted:
+            raise ValueError("this encoding needs the positions of each line: pass Lines.at_NT")
         past = cache.layers if cache is not None and cache.layers else [None] * len(self.blocks)
         seen = 0 if past[0] is None else past[0][0].shape[2]
-        here_T = torch.arange(seen, seen + token_BT.shape[1], device=token_BT.device)
-        x_BTC = self.tokens(token_BT)
-        if self.positions is not None:
-            x_BTC = x_BTC + self.positions[here_T]
-        x_BTC, kept = self.drop(x_BTC), []
+        until = seen + token_BT.shape[1]
+        index_K = torch.arange(until, device=token_BT.device)
+        here_T, at_BK = index_K[seen:], index_K[None] if at_BT is None else at_BT[:, :until]
+        x_BTC, kept = self.drop(self.encoding.embed(self.tokens(token_BT), at_BK[:, seen:]), noise), []
         for i, block in enumerate(self.blocks):
-            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, past[i])
+            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, at_BK, past[i], noise)
             kept.append(pair)
         if cache is not None:
             cache.layers = kept

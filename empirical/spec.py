@@ -9,6 +9,8 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from math import inf
 from typing import Any
 
+from theory.automata.formats import from_json
+from theory.automata.machine_tasks import machine_task
 from theory.errors import InputError
 from theory.language.domains import Training, make_training, parse_lengths
 from theory.language.encodings import Encoding, make_encoding
@@ -25,15 +27,33 @@ PRESETS: dict[str, tuple[int, int, int]] = {
     "mini": (6, 6, 384),
 }
 
-#: encodings that can be trained -> the mechanism in empirical.model
+#: encodings that can be trained -> the mechanism, a module of empirical.encodings
 TRAINABLE = {
     **dict.fromkeys(("absolute", "ape", "learned"), "learned"),
+    "sinusoidal": "sinusoidal",
     **dict.fromkeys(("relative", "rpe", "shaw"), "shaw"),
-    **dict.fromkeys(("bias", "t5"), "bias"),
+    "bias": "bias",
+    "t5": "t5",
+    "alibi": "alibi",
+    "rope": "rope",
+    "fire": "fire",
     **dict.fromkeys(("window", "windowed", "local"), "bias"),
     **dict.fromkeys(("banded", "band"), "bias"),
     **dict.fromkeys(("none", "nope", "no"), "none"),
+    **dict.fromkeys(("randomised", "randomized", "random-subset", "randomised-ape"), "learned"),
+    "randomised-rope": "rope",
+    "randomised-alibi": "alibi",
+    **dict.fromkeys(("abacus", "coupled", "position-coupling"), "learned"),
 }
+
+#: how training pairs are drawn
+SAMPLING = {
+    "domain": "the law of the training domain",
+    "carries": "each number of carries equally often; pairs with as many carries by the law of the domain",
+}
+
+#: fields that came later: left out of the canonical form where they have their default, so that older digests stay
+LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths")
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,9 @@ class RunSpec:
 
     Lengths count digits, `steps` optimiser steps of `batch` lines each, `max_distance` tokens (relative
     distances are clipped there), `heldout` is the reciprocal of the share of pairs that are never trained on.
+    `machine` is the JSON of a task that is given by its machine (theory.automata.formats), then named `task`. Over the first
+    `curriculum` steps the training lengths come in one by one, shortest first. `train_pairs` is the number of distinct pairs that
+    training goes through again and again; 0 draws fresh ones. `watched_lengths` are measured at every logged step; nothing is chosen by it.
     """
 
     task: str
@@ -71,6 +94,11 @@ class RunSpec:
     heldout: int = 16
     examples: int = 2000
     seed: int = 0
+    machine: str | None = None
+    sampling: str = "domain"
+    curriculum: int = 0
+    train_pairs: int = 0
+    watched_lengths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before anything is written."""
@@ -85,6 +113,9 @@ class RunSpec:
             lengths = getattr(self, name)
             if not lengths or parse_lengths(",".join(map(str, lengths))) != lengths:
                 raise InputError(f"{name} {list(lengths)}: give ascending lengths from 1 on")
+        known = {*self.train_lengths, *self.test_lengths}
+        if self.watched_lengths != tuple(sorted(known.intersection(self.watched_lengths))):
+            raise InputError(f"watched_lengths {list(self.watched_lengths)}: ascending, and among the trained and the test lengths")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
         if self.heldout < 2:
@@ -93,6 +124,10 @@ class RunSpec:
             raise InputError(f"seed {self.seed}: must lie in [0, 2^31)")
         if self.encoding not in TRAINABLE:
             raise InputError(f"encoding {self.encoding!r} cannot be trained yet: choose from {', '.join(TRAINABLE)}")
+        size = self.dim if self.mechanism == "sinusoidal" else self.dim // self.heads
+        if self.mechanism in ("rope", "sinusoidal") and size % 2:
+            raise InputError(f"encoding {self.encoding} pairs dimensions, {size} are odd: choose dim and heads so that they are even")
+        self._check_data()
         task, layout, _ = self.make_task(), self.make_layout(), self.make_encoding()
         longest = max(*self.train_lengths, *(self.test_lengths if layout.fixed else (1,)))
         if layout.fixed and longest > self.width:
@@ -102,7 +137,23 @@ class RunSpec:
         make_training(self.test_domain, self.test_lengths)
         make_training(self.train_domain, self.train_lengths)
 
+    def _check_data(self) -> None:
+        """Refuse unknown or contradictory ways to draw training pairs."""
+        if self.sampling not in SAMPLING:
+            raise InputError(f"sampling {self.sampling!r}: choose from {', '.join(SAMPLING)}")
+        if self.curriculum < 0 or self.train_pairs < 0:
+            raise InputError(f"curriculum {self.curriculum}, train_pairs {self.train_pairs}: must be at least 0")
+        if self.curriculum and self.train_pairs:
+            raise InputError("curriculum and train_pairs: a curriculum goes with fresh pairs, leave one of them out")
+        if self.machine is not None and (self.expr is not None or self.modulus is not None):
+            raise InputError("machine: a task given by its machine takes no expr and no modulus")
+
     def make_task(self) -> Task:
+        if self.machine is not None:
+            task = machine_task(from_json(self.machine), self.task)
+            if task.base != self.base:
+                raise InputError(f"base {self.base}: the machine's base is {task.base}")
+            return task
         return make_task(None if self.expr else self.task, self.expr, self.base, self.modulus)
 
     def make_layout(self) -> Layout:
@@ -117,8 +168,16 @@ class RunSpec:
 
     @property
     def mechanism(self) -> str:
-        """How empirical.model builds the encoding: learned, shaw, bias or none."""
+        """How positions enter the network: a module of empirical.encodings."""
         return TRAINABLE[self.encoding]
+
+    @property
+    def numbering(self) -> str:
+        """How tokens are numbered: along the line, or as empirical.encodings.numbering says."""
+        family = self.make_encoding().family
+        if family == "abacus":
+            return "abacus" if self.encoding == "abacus" else "coupled"
+        return "randomised" if family == "randomised" else "line"
 
     @property
     def offsets(self) -> tuple[int, ...] | None:
@@ -132,11 +191,13 @@ class RunSpec:
     @property
     def digest(self) -> str:
         """16 hex digits of the SHA-256 of the canonical JSON."""
-        return hashlib.sha256(canonical_json(asdict(self)).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `spec_from_dict` is the inverse."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        default = {field.name: field.default for field in fields(self)}
+        kept = {key: value for key, value in asdict(self).items() if key not in LATER or value != default[key]}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
 
 
 def spec_from_dict(values: Mapping[str, Any]) -> RunSpec:
@@ -149,7 +210,7 @@ def spec_from_dict(values: Mapping[str, Any]) -> RunSpec:
     if unknown := sorted(set(values) - known):
         raise InputError(f"unknown setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
     out = dict(values)
-    for key in ("train_lengths", "test_lengths"):
+    for key in ("train_lengths", "test_lengths", "watched_lengths"):
         if key in out:
             out[key] = parse_lengths(out[key]) if isinstance(out[key], str) else _tuple(key, out[key])
     for field in fields(RunSpec):

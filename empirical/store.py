@@ -3,8 +3,11 @@
     <digest>/spec.json  metrics.jsonl  weights.safetensors  result.json
 
 `result.json` is renamed into place when everything else is on disk: it marks a finished run. It carries the
-digests of the weights, of the metrics and of itself, so a file that was cut or edited is noticed. Beside the folders lie
-the plans and, for each, the predictions registered before its runs: plan*.toml, predictions*.json.
+digests of the weights, of the metrics and of itself, so a file that was cut or edited is noticed. An attempt that failed leaves
+failed-*.json in the folder of its run, for good. Beside the folders lie the plans and, for each, the predictions registered before its
+runs: plan*.toml, predictions*.json.
+
+One process trains a run: it holds a lock on the folder (`claimed`), which ends with the process, however that ends.
 """
 
 from __future__ import annotations
@@ -13,8 +16,12 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +32,10 @@ if TYPE_CHECKING:
     from empirical.model import GPT
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Busy(InputError):
+    """Another process trains this run now."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,15 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write beside, flush to disk, rename: a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def to_json(value: Any) -> bytes:
@@ -62,6 +77,60 @@ def self_digest(result: dict[str, Any]) -> str:
 
 def finished(folder: Path) -> bool:
     return (folder / "result.json").exists()
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run, which is made where it is missing: whoever writes into it has it alone.
+
+    The lock is on the folder itself and ends with the process that holds it. File systems without locks are taken at their word.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    import fcntl  # POSIX alone; stores are read without it
+
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"run {folder.name} is being written by another process: wait for it, or end it") from None
+        except OSError:
+            pass
+        for left in folder.glob(".*.[0-9]*"):  # parts that a killed writer left
+            left.unlink()
+        yield
+    finally:
+        os.close(handle)
+        if not any(folder.iterdir()):  # refused before anything was written
+            folder.rmdir()
+
+
+def record_failure(folder: Path, failure: dict[str, Any]) -> Path:
+    """Put a failed attempt on record, in a file of its own that nothing overwrites; folder names in its texts are left out.
+
+    Raises:
+        OSError: it cannot be written; a full disk, mostly.
+    """
+    now = datetime.now(UTC)
+    data = to_json({"time": now.isoformat(timespec="seconds"), **failure, **versions()}).decode()
+    data = re.sub(r"(?<![\w.])/[\w.+-]+(?:/[\w.+-]+)*/", "", data)
+    path = folder / f"failed-{now:%Y%m%dT%H%M%S%f}-{hashlib.sha256(data.encode()).hexdigest()[:6]}.json"
+    write_atomically(path, data.encode())
+    return path
+
+
+def failures(folder: Path) -> list[dict[str, Any]]:
+    """The failed attempts at a run, the first first."""
+    return [_read(path) for path in sorted(folder.glob("failed-*.json"))]
+
+
+def unfinished_failures(results: Path) -> dict[str, list[dict[str, Any]]]:
+    """Digest -> failed attempts, for the runs that never finished."""
+    folders = sorted({path.parent for path in results.glob("*/failed-*.json")})
+    return {folder.name: failures(folder) for folder in folders if not finished(folder)}
 
 
 def load_run(folder: Path) -> Run:
@@ -119,18 +188,22 @@ def load_model(run: Run) -> GPT:
     return model.eval()
 
 
+def versions() -> dict[str, Any]:
+    """Versions of what training rests on."""
+    from importlib.metadata import version
+
+    return {"versions": {"python": platform.python_version(), "torch": version("torch"), "numpy": version("numpy")}}
+
+
 def provenance() -> dict[str, Any]:
     """Versions, commit and digest of the code that runs now."""
-    import numpy
-    import torch
-
     code = hashlib.sha256()
     for package in ("empirical", "theory"):
         for path in sorted((ROOT / package).rglob("*.py")):
             code.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     commit = _git("rev-parse", "HEAD")
     return {
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},
+        **versions(),
         "commit": commit,
         "dirty": None if commit is None else bool(_git("status", "--porcelain", "--", "theory", "empirical")),
         "code_sha256": code.hexdigest(),

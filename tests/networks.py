@@ -25,6 +25,17 @@ SPECS = {
     "plain none": replace(TINY, layout="plain", encoding="none"),
     "reversed absolute": replace(TINY, layout="reversed", encoding="absolute"),
     "padded mod": replace(TINY, task="mod-mul", modulus=7),
+    "padded sinusoidal": replace(TINY, encoding="sinusoidal"),
+    "aligned t5": replace(TINY, layout="aligned", encoding="t5", layers=2, max_distance=12),
+    "aligned alibi": replace(TINY, layout="aligned", encoding="alibi", layers=2),
+    "interleaved rope": replace(TINY, layout="interleaved", encoding="rope", layers=2),
+    "interleaved fire": replace(TINY, layout="interleaved", encoding="fire", layers=2, max_distance=6),
+    "plain randomised": replace(TINY, layout="plain", encoding="randomised", layers=2),
+    "reversed randomised-rope": replace(TINY, layout="reversed", encoding="randomised-rope", layers=2),
+    "interleaved randomised-alibi": replace(TINY, layout="interleaved", encoding="randomised-alibi", layers=2),
+    "reversed abacus": replace(TINY, layout="reversed", encoding="abacus", layers=2),
+    "interleaved coupled": replace(TINY, layout="interleaved", encoding="coupled", layers=2),
+    "padded coupled": replace(TINY, encoding="coupled", layers=2),
 }
 
 

@@ -32,16 +32,13 @@ from verify.engine import Verdict, run_claims
 from verify.rounding import Analysis
 from verify.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
 
+torch.set_num_threads(1)
+
 #: c_t = a_{t-1}: the simplest task that needs the digit at the far end of the window
 DOUBLING = RunSpec(
     task="expr", expr="2*a", base=2, train_lengths=(1, 2, 3, 4), test_lengths=(1, 6), encoding="window", window=4, layout="interleaved",
     width=6, layers=1, heads=2, dim=16, steps=250, batch=32, lr=1e-2, dropout=0.0, weight_decay=0.0, warmup=10, examples=20,
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

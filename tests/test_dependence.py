@@ -6,8 +6,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.test_graph import dependencies
+from tests.test_graph import dependencies, operand_ancestors
+from tests.test_machine_tasks import machines
 from theory.errors import InputError
+from theory.graphs import periodic
 from theory.graphs.dependence import Low, Product, Serial, dependency_rule
 from theory.graphs.dependency import dependency_graph
 from theory.graphs.periodic import Periodic
@@ -43,6 +45,24 @@ def test_serial_rules_give_every_column_of_every_length(text, base, digits):
     assert rule.edges(digits) == {edge for edge in graph_edges(task, digits) if edge[1][1] < digits}
 
 
+@settings(max_examples=60)
+@given(machines(), st.integers(1, 7))
+def test_the_rule_of_a_machine_is_that_of_its_columns(task, digits):
+    try:
+        rule = dependency_rule(task)
+    except InputError:  # the states alternate from column to column
+        return
+    assert isinstance(rule, Serial)
+    assert rule.check()
+    assert rule.edges(digits) == {edge for edge in graph_edges(task, digits) if edge[1][1] < digits}
+
+
+@settings(max_examples=60)
+@given(machines(), st.integers(1, 3))
+def test_every_dependence_of_a_machine_runs_along_its_graph(task, digits):
+    assert dependencies(task, digits) <= operand_ancestors(dependency_graph(task, digits))
+
+
 @pytest.mark.parametrize("base", [2, 3, 10])
 def test_the_product_rule_gives_every_column_that_has_all_its_digits(base):
     task = make_task("mul", base=base)
@@ -74,6 +94,28 @@ def test_periodic_rules_are_the_graphs_of_long_numbers(text, base):
         assert graph_edges(task, digits) <= rule.edges(digits)
     long = min(100, rule.tail + rule.cycle * 50)
     assert {edge for edge in graph_edges(task, long) if edge[0][1] < rule.tail + rule.cycle} == rule.edges(rule.tail + rule.cycle)
+
+
+@pytest.mark.parametrize("text", ["(a+b)%101", "(a+b)%150", "a*b%12", "a%100+b%10", "(a//3)%24", "(a*a+b)%9", "a%7"])
+def test_periodic_rules_with_a_planted_error_do_not_check(text):
+    rule = dependency_rule(make_task(expr=text))
+    assert isinstance(rule, Periodic)
+    assert rule.check()
+    for node, acted in list(rule.acts.items())[::5]:
+        for i in range(rule.width):
+            assert not replace(rule, acts=rule.acts | {node: acted ^ {i}}).check()
+    assert not replace(rule, width=rule.width - 1).check()
+    assert not replace(rule, tail=rule.tail + 1).check()
+    assert not replace(rule, modulus=rule.modulus + 1).check()
+    assert not replace(rule, task=make_task("add")).check()
+    assert not replace(rule, task=make_task(expr=f"({text})*a%97")).check()
+
+
+def test_the_check_of_a_periodic_rule_does_not_repeat_the_decision(monkeypatch):
+    """A decision procedure that goes wrong is not agreed with."""
+    monkeypatch.setattr(periodic, "moves", lambda table, rest, step: True)
+    rule = periodic.periodic_rule(make_task(expr="(a+b)%150"))
+    assert not rule.check()
 
 
 def test_periodic_rules_against_enumeration():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.command import called, refused
 from theory.automata.formats import to_json
+from theory.automata.low_support import Pumped, Settles, Writes, WritesNothing
+from theory.automata.low_support import low_support as machine_low_support
 from theory.automata.machine_tasks import computes_sum, machine_task
 from theory.automata.machines import Machine, from_transducer, tabulate
 from theory.errors import InputError
@@ -26,6 +29,7 @@ from theory.predictions.predict import predict
 from theory.predictions.report import prediction_json
 from theory.proofs.causality import causality
 from theory.proofs.properties import low_support, translation_by_direction
+from theory.proofs.property_report import all_properties
 from theory.proofs.verdicts import invariance
 
 settings.register_profile("steady", deadline=None)
@@ -169,6 +173,34 @@ def test_low_support_against_enumeration(task: Task) -> None:
             assert same == (m >= found.digits)
         else:
             assert found.value is False
+
+
+@settings(max_examples=60)
+@given(machines())
+def test_every_property_has_a_proof_that_holds_when_it_is_checked_again(task: Task) -> None:
+    for row in all_properties(task, make_training("either", "3")):
+        assert row.rechecked is not False, row.name
+        assert row.verdict.value is None or row.rechecked, row.name
+
+
+@settings(max_examples=80)
+@given(machines(), st.integers(0, 5))
+def test_planted_proofs_of_low_support_are_refused(task: Task, digits: int) -> None:
+    """Too many digits, too few, a cycle that does not return, words that end alike, a digit that is 0."""
+    assert task.machine is not None
+    found = machine_low_support(task.machine)
+    machine, proof = task.machine.minimal, found.proof
+    assert proof is not None
+    assert Settles(machine, digits).check() == (machine.direction == "lsd" and found.digits == digits)
+    if isinstance(proof, Pumped):
+        assert not replace(proof, second=proof.first).check()
+        assert not replace(proof, cycle=()).check()
+        state, _ = machine.walk(proof.before)
+        elsewhere = [(*proof.cycle, n) for n in machine.groups if machine.walk((*proof.cycle, n), state)[0] != state]
+        assert not any(replace(proof, cycle=cycle).check() for cycle in elsewhere)
+    if isinstance(proof, Writes):
+        assert not replace(proof, word=(0,)).check()
+        assert not WritesNothing(machine).check()
 
 
 @settings(max_examples=80)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from empirical.data import Lines, PairSampler, Renderer
+from empirical.data import Lines, PairSampler, renderer_of
 from empirical.evaluate import greedy
 from empirical.model import GPT
+from empirical.scoring import exact_matches
 from empirical.spec import RunSpec
 from empirical.train import build_model, teacher_forced
 from tests.networks import SPECS, TINY
@@ -32,20 +33,19 @@ def lines_of(spec: RunSpec, count: int = 40) -> tuple[Lines, Lines]:
     """Lines with the true answer, and with that of the truncated function."""
     torch.manual_seed(1)
     drawn = PairSampler("either", (1, 2, 3), spec.base, CPU).draw(count)
-    task = spec.make_task()
-    renderer = Renderer(task, spec.make_layout(), CPU)
-    return renderer.lines(drawn), renderer.lines(drawn, task.truncated(1))
+    renderer = renderer_of(spec, CPU)
+    return renderer.lines(drawn), renderer.lines(drawn, spec.make_task().truncated(1))
 
 
-def all_logits(model: GPT, token_NT: Tensor) -> Tensor:
-    return model(token_NT, torch.arange(token_NT.shape[1]))
+def all_logits(model: GPT, token_NT: Tensor, at_NT: Tensor | None = None) -> Tensor:
+    return model(token_NT, torch.arange(token_NT.shape[1]), at_BT=at_NT)
 
 
 def naive_greedy(model: GPT, lines: Lines) -> Tensor:
     """Greedy decoding without a cache: the whole line anew for each token."""
     token_NT = lines.token_NT.clone()
     for t in range(1, token_NT.shape[1]):
-        best_N = all_logits(model, token_NT[:, :t])[:, -1].argmax(1)
+        best_N = all_logits(model, token_NT[:, :t], lines.at_NT)[:, -1].argmax(1)
         token_NT[:, t] = torch.where(lines.answer_NT[:, t], best_N, token_NT[:, t])
     return token_NT
 
@@ -53,11 +53,12 @@ def naive_greedy(model: GPT, lines: Lines) -> Tensor:
 @pytest.mark.parametrize("name", SPECS)
 @torch.no_grad()
 def test_later_tokens_do_not_matter(name: str) -> None:
-    model, token_NT = network(SPECS[name]), lines_of(SPECS[name])[0].token_NT
-    before = all_logits(model, token_NT)
+    model, lines = network(SPECS[name]), lines_of(SPECS[name])[0]
+    token_NT = lines.token_NT
+    before = all_logits(model, token_NT, lines.at_NT)
     changed = token_NT.clone()
     changed[:, -1] = (changed[:, -1] + 1) % 3
-    torch.testing.assert_close(all_logits(model, changed)[:, :-1], before[:, :-1], rtol=0, atol=0)
+    torch.testing.assert_close(all_logits(model, changed, lines.at_NT)[:, :-1], before[:, :-1], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("layers", "window"), [(1, 2), (2, 2), (1, 5)])
@@ -113,16 +114,16 @@ def test_attention_is_the_formula(encoding: str, layout: str, window: int | None
             keys = [key for key in range(query + 1) if query - key in (attention.offsets if encoding == "banded" else seen)]
             scores = []
             for key in keys:
-                distance = attention.offsets.index(query - key) if encoding == "banded" else min(query - key, attention.furthest)
+                distance = attention.offsets.index(query - key) if encoding == "banded" else min(query - key, 4)
                 score = q_THE[query, head] @ k_THE[key, head] / 8**0.5
-                if attention.mechanism == "shaw":
+                if encoding == "relative":
                     score = score + q_THE[query, head] @ attention.distance[distance] / 8**0.5
-                elif attention.mechanism == "bias":
+                elif encoding != "none":
                     score = score + attention.distance[distance, head]
                 scores.append(score)
             weights = torch.stack(scores).softmax(0)
             out_TC[query, 8 * head : 8 * head + 8] = sum(w * v_THE[key, head] for w, key in zip(weights, keys, strict=True))
-    found = attention(x_TC[None], torch.arange(9), None)[0][0]
+    found = attention(x_TC[None], torch.arange(9), torch.arange(9)[None], None)[0][0]
     torch.testing.assert_close(found, attention.out(out_TC), rtol=1e-4, atol=1e-4)
 
 
@@ -137,16 +138,35 @@ def test_teacher_forcing_counts_what_greedy_decoding_gets_right(name: str) -> No
     """For any target string, the truth or another; here also the network's own answers, so that some are right."""
     spec = SPECS[name]
     model, (truth, cut) = network(spec), lines_of(spec)
-    own = Lines(greedy(model, truth), truth.answer_NT)
+    own = replace(truth, token_NT=greedy(model, truth))
     for lines in (truth, cut, own):
         same = ((greedy(model, lines) == lines.token_NT) | ~lines.answer_NT).all(1)
         assert torch.equal(teacher_forced(model, lines), same)
     assert teacher_forced(model, own).all()
 
 
+@pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if not spec.make_layout().unpadded])
+def test_targets_are_matched_together_as_each_alone(name: str) -> None:
+    """The truth, the truncated function, the network's own answers, and these with one token changed at any place."""
+    spec = SPECS[name]
+    model, (truth, cut) = network(spec), lines_of(spec, 60)
+    own_NT = greedy(model, truth)
+    mixed = torch.where(torch.arange(60)[:, None] % 3 == 0, own_NT, truth.token_NT)
+    wrong = own_NT.clone()
+    place_N = truth.asked_Q[torch.arange(60) % 2]  # these are answers in short lines, too
+    wrong[torch.arange(60), place_N] = (wrong[torch.arange(60), place_N] + 1) % spec.base
+    targets = [replace(truth, token_NT=token_NT) for token_NT in (mixed, truth.token_NT, cut.token_NT, own_NT, wrong)]
+    found = exact_matches(model, targets)
+    for lines, mask in zip(targets, found, strict=True):
+        assert torch.equal(mask, ((own_NT == lines.token_NT) | ~lines.answer_NT).all(1))
+    assert found[3].all()
+    assert not found[4].any()
+
+
 @pytest.mark.parametrize("name", SPECS)
 @torch.no_grad()
 def test_asking_some_positions_gives_the_same_logits(name: str) -> None:
-    model, token_NT = network(SPECS[name]), lines_of(SPECS[name])[0].token_NT
+    model, lines = network(SPECS[name]), lines_of(SPECS[name])[0]
     some = torch.tensor([2, 4, 5])
-    torch.testing.assert_close(model(token_NT, some), all_logits(model, token_NT)[:, some], rtol=1e-5, atol=1e-5)
+    expected = all_logits(model, lines.token_NT, lines.at_NT)[:, some]
+    torch.testing.assert_close(model(lines.token_NT, some, at_BT=lines.at_NT), expected, rtol=1e-5, atol=1e-5)

@@ -6,13 +6,18 @@ from functools import cache
 from itertools import product
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from tests.command import called, command, refused
 from theory.automata.formats import from_json
 from theory.automata.serial import serial
 from theory.language.domains import make_training
-from theory.language.expressions import evaluate
+from theory.language.expressions import evaluate, parse
 from theory.language.tasks import CATALOGUE, make_task, needs_modulus
+from theory.proofs import task_verdicts
+from theory.proofs.classes import binomial_coefficients, class_forms, vanishes
+from theory.proofs.properties import Property
 from theory.proofs.properties import identifiability as closed_identifiability
 from theory.proofs.property_report import Row, all_properties, properties_text
 from theory.proofs.task_verdicts import (
@@ -22,13 +27,14 @@ from theory.proofs.task_verdicts import (
     NotScaled,
     PrimeFactor,
     Wraps,
-    ZeroOnGrid,
+    Zero,
     compatibility,
     identifiability,
     shift_equivariance,
     shift_gap,
     support,
 )
+from theory.proofs.testsets import Undecided, nonzero_point, period
 
 FOUR = make_training("either", "4")
 NAMES = [
@@ -153,9 +159,56 @@ def test_identifiability_against_the_whole_domain(text, train):
     assert closed is None or verdict.value is closed
 
 
+class_texts = st.builds(
+    "{}*a{}//{}+{}*(b{}%{})*a-(a*b+{})%{}".format,
+    st.integers(0, 6), st.sampled_from(["", "//2", "%6", "+7"]), st.integers(1, 6), st.integers(0, 3), st.sampled_from(["", "+1", "//3"]),
+    *[st.integers(1, 6)] * 3,
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(class_texts, st.integers(0, 200), st.integers(0, 200))
+def test_polynomials_on_residue_classes_are_the_function(text, a, b):
+    expression = parse(text)
+    forms, (d_a, d_b) = class_forms(expression), period(expression)
+    assume(forms is not None)
+    (u, r), (v, s) = divmod(a, d_a), divmod(b, d_b)
+    assert sum(int(c[r, s]) * u**i * v**j for (i, j), c in forms.items()) == evaluate(expression, a, b)
+
+
+@settings(deadline=None, max_examples=40)
+@given(class_texts)
+def test_two_ways_to_prove_a_function_zero_agree(text):
+    gap = parse(f"({text}) - ({text.replace('b', 'b%997')})") if len(text) % 2 else parse(f"({text}) - ({text})")
+    try:
+        zero = nonzero_point(gap) is None
+    except Undecided:
+        return
+    assert vanishes(gap) is zero
+
+
+@given(st.dictionaries(st.tuples(st.integers(0, 4), st.integers(0, 3)), st.integers(-30, 30), max_size=4), st.integers(1, 30))
+def test_a_polynomial_is_zero_mod_p_iff_its_binomial_coefficients_are(terms, p):
+    values = (sum(c * a**i * b**j for (i, j), c in terms.items()) % p for a, b in product(range(p), repeat=2))
+    assert all(c % p == 0 for c in binomial_coefficients(terms).values()) is not any(values)
+
+
+def test_checks_do_not_repeat_the_decision(monkeypatch):
+    """Where the decision procedure finds no counterexample to anything, the checks still do."""
+    monkeypatch.setattr(task_verdicts, "nonzero_point", lambda expression: None)
+    monkeypatch.setattr(task_verdicts, "shift_witness", lambda expression, shift: None)
+    monkeypatch.setattr(task_verdicts, "inside", lambda inner, largest, p: True)
+    assert shift_equivariance(make_task("mul"))[0].proof.check() is False
+    assert identifiability(make_task("mod-add", None, 10, 100), FOUR)[0].proof.check() is False
+    monkeypatch.setattr(task_verdicts, "low_support", lambda task: Property(True, "planted", 1))
+    assert support(make_task("mod-add", None, 10, 100))[0].proof.check() is False
+
+
 def test_proofs_of_something_else_do_not_check():
     add, hundred, prime = make_task("add"), make_task("mod-add", None, 10, 100), make_task("mod-add", None, 10, 101)
-    assert not ZeroOnGrid(shift_gap(make_task("mul"))).check()
+    assert not Zero(shift_gap(make_task("mul"))).check()
+    for text in ("a*b%7", "a//3", "a//10", "(a + b) % 100", "a + 1", "a*a*a % 30", "max(a % 7, b % 5)"):
+        assert not Zero(shift_gap(make_task(expr=text))).check()
     assert not NotScaled(add, 1, 1).check()
     assert not Divides(100, 10, 1).check()
     assert not Divides(100, 10, 3).check()  # 2 are enough
@@ -176,7 +229,15 @@ def test_proofs_of_something_else_do_not_check():
     assert not replace(pair, training=make_training("either", "3")).check()  # not in the domain
     assert not replace(pair, a=0, b=0).check()
     assert not replace(pair, a=9999, b=10000).check()
+    assert not LowDigits(make_task(expr="a//4 % 25"), 1, ("a", 0, 0)).check()  # two digits
+    assert LowDigits(make_task(expr="a//4 % 25"), 2, ("a", 0, 0)).check()
+    assert not LowDigits(make_task(expr="a//4 % 25"), 3, ("a", 0, 0)).check()
     assert not NeverWraps(hundred, FOUR).check()
+    seven = make_training("either", "7")
+    wraps = {"(a + b) % 19999999": True, "(a + b) % 19999998": False, "(a - a // 10) % 9000001": True, "(a - b) % 99999999": False}
+    for text, holds in wraps.items():
+        assert NeverWraps(make_task(expr=text), seven).check() is holds  # by classes: too many pairs
+        assert NeverWraps(make_task(expr=text), make_training("either", "2")).check() is ("-" not in text or "//" in text)
     assert not NeverWraps(add, FOUR).check()
     assert not replace(shift_equivariance(make_task("mul"))[0].proof, task=add).check()
     assert not replace(compatibility(hundred)[0].proof, p=101).check()

@@ -107,7 +107,8 @@ CHANGES: list[dict[str, object]] = [
     {"train_lengths": (1,)}, {"test_lengths": (1,)}, {"train_domain": "both"}, {"test_domain": "both"},
     {"dropout": 0.2}, {"dim": 32},
     {"layers": 2}, {"heads": 4}, {"batch": 17}, {"examples": 51}, {"heldout": 17}, {"weight_decay": 0.2},
-    {"max_distance": 33}, {"warmup": 6},
+    {"max_distance": 33}, {"warmup": 6}, {"encoding": "rope"}, {"sampling": "carries"}, {"curriculum": 5}, {"train_pairs": 9},
+    {"machine": '{"base": 3, "operands": 1, "direction": "lsd", "start": 0, "table": [[[0,0],[0,1],[0,2]]]}'},
 ]  # fmt: skip
 
 
@@ -121,9 +122,12 @@ def test_every_change_gives_another_digest() -> None:
     [
         ({"steps": 0}, "steps 0"), ({"dim": 15}, "multiple"), ({"dropout": 1.0}, "dropout"), ({"heldout": 1}, "heldout"),
         ({"seed": -1}, "seed"), ({"lr": 0.0}, "lr 0"), ({"lr": float("nan")}, "lr nan"),
-        ({"encoding": "rope"}, "cannot be trained"), ({"width": 2}, "width"), ({"task": "divide"}, "divide"), ({"layout": "x"}, "layout"),
+        ({"encoding": "abacus2"}, "cannot be trained"), ({"width": 2}, "width"), ({"task": "divide"}, "divide"),
+        ({"layout": "x"}, "layout"),
         ({"encoding": "banded"}, "has no band"),
         ({"encoding": "window"}, "--window"), ({"expr": "a - b"}, "negative"), ({"train_domain": "x"}, "domain"),
+        ({"encoding": "rope", "dim": 6}, "even"), ({"sampling": "x"}, "sampling"), ({"curriculum": -1}, "curriculum"),
+        ({"curriculum": 2, "train_pairs": 2}, "leave one"), ({"machine": "{}"}, "machine"), ({"train_pairs": -1}, "train_pairs"),
     ],
 )  # fmt: skip
 def test_refused_specs(change: dict[str, object], part: str) -> None:

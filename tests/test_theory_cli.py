@@ -64,12 +64,12 @@ BAD = [
     ("graph --format svgz", "svgz"),
     ("graph --format png", "--out"),
     ("graph --format svg", "--out"),
-    ("graph --task add,divide", "divide"),
-    ("graph --task add,mul --modulus 101", "--modulus"),
-    ("graph --task add,mod-add", "--modulus"),
-    ("graph --task add,mul --expr a", "not both"),
-    ("graph --task add, --digits 2", "unknown task ''"),
-    ("graph --task less,mul --digits 100", "take fewer digits"),
+    ("graph --tasks add;divide", "divide"),
+    ("graph --tasks add;mul --modulus 101", "--modulus"),
+    ("graph --tasks add;mod-add", "--modulus"),
+    ("graph --tasks add;mul --expr a", "leave out"),
+    ("graph --tasks add; --digits 2", "expression ''"),
+    ("graph --tasks less;mul --digits 100", "take fewer digits"),
     ("graph --expr a-b --format text", "negative"),
     ("graph --format svg --digits 60 --out a.svg", "too wide"),
     ("graph --format svg --digits 2 --out missing/a.svg", "cannot write missing/a.svg"),
@@ -154,7 +154,7 @@ def test_graph_in_every_format(tmp_path: Path) -> None:
     assert json.loads(called("theory", "graph", "--digits", "2", "--format", "json").out)["nodes"]
     assert called("theory", "graph", "--digits", "2", "--format", "png", "--out", "add.png", cwd=tmp_path).code == 0
     assert (tmp_path / "add.png").read_bytes().startswith(b"\x89PNG")
-    story = "graph --task add,mul,mod-add --modulus 101 --digits 2 --format svg --out story.svg"
+    story = "graph --tasks add;mul;mod-add --modulus 101 --digits 2 --format svg --out story.svg"
     assert called("theory", *story.split(), cwd=tmp_path).code == 0
     assert "</svg>" in (tmp_path / "story.svg").read_text()
 
@@ -239,7 +239,7 @@ def test_a_constant_of_10_to_30_is_answered_or_refused_at_once(name: str, text: 
     assert done.megabytes < 500
 
 
-@pytest.mark.parametrize("line", ["advise --expr a*b%9973", "predict --train 1-100 --lengths 1-1000 --pe window --window 3"])
+@pytest.mark.parametrize("line", ["machine --expr 999*a", "predict --train 1-100 --lengths 1-1000 --pe window --window 3"])
 def test_a_long_computation_can_be_interrupted(line: str) -> None:
     ready = "signal.signal(signal.SIGINT, signal.default_int_handler); print('go', flush=True)"  # a job in the background ignores it
     code = f"import signal; from theory.cli import main; {ready}; main()"

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ from typing import Any
 import pytest
 import torch
 
-from empirical.data import Pairs, held_out
+from empirical.data import held_out
 from empirical.evaluate import answer, evaluate_weights
-from empirical.store import load_model, load_run
-from empirical.train import Trainer, learning_rate, loss_of, train
+from empirical.store import failures, load_model, load_run
+from empirical.train import Trainer, TrainingError, learning_rate, load_checkpoint, loss_of, train
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
+from theory.errors import InputError
 
 torch.set_num_threads(1)
 
@@ -35,7 +35,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("name", ["padded absolute", "interleaved window", "plain none"])
+@pytest.mark.parametrize("name", ["padded absolute", "interleaved window", "plain none", "plain randomised", "interleaved coupled"])
 def test_a_resumed_run_ends_like_a_straight_one(name: str, tmp_path: Path) -> None:
     spec = SPECS[name]
     straight = train(spec, tmp_path / "straight")
@@ -58,7 +58,7 @@ def test_a_resumed_run_ends_like_a_straight_one(name: str, tmp_path: Path) -> No
 def test_a_killed_run_ends_like_a_straight_one(tmp_path: Path) -> None:
     spec = replace(TINY, steps=400)
     job = {"spec": spec.to_dict(), "results": str(tmp_path / "killed"), "device": "cpu", "group": None}
-    code = "import empirical.train as t, json, sys; t.SAVE_EVERY_S = 0; from empirical.plan import work; work(json.load(sys.stdin))"
+    code = "import empirical.train as t, json, sys; t.SAVE_EVERY_S = 0; from empirical.worker import work; work(json.load(sys.stdin))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True, env=environment)
     assert child.stdin is not None
@@ -100,9 +100,9 @@ def test_stored_weights_give_the_counts_of_the_result(tmp_path: Path) -> None:
 def test_held_out_pairs_carry_no_loss() -> None:
     trainer = Trainer(TINY, Path("/nonexistent"), "cpu", None)
     torch.manual_seed(0)
-    drawn = trainer.sampler.draw(400)
+    drawn = trainer.stream.sampler.draw(400)
     hidden = drawn.take(held_out(drawn, TINY.heldout).nonzero()[:, 0])
-    lines = trainer.renderer.lines(hidden)
+    lines = trainer.stream.renderer.lines(hidden)
     loss = loss_of(trainer.model, lines, ~held_out(hidden, TINY.heldout))
     loss.backward()
     assert len(hidden.length_N) > 5
@@ -119,7 +119,7 @@ def test_learning_rate_warms_up_and_falls_to_a_tenth() -> None:
 
 def test_a_windowed_layer_adds_numbers_twice_as_long(tmp_path: Path) -> None:
     spec = replace(
-        TINY, layout="interleaved", encoding="window", window=5, dim=32, heads=4, steps=500, batch=64, lr=4e-3, dropout=0.0,
+        TINY, layout="interleaved", encoding="window", window=5, dim=32, heads=4, steps=600, batch=64, lr=4e-3, dropout=0.0,
         train_lengths=(1, 2, 3), test_lengths=(3, 6, 30), warmup=20,
     )  # fmt: skip
     done = train(spec, tmp_path)
@@ -128,18 +128,103 @@ def test_a_windowed_layer_adds_numbers_twice_as_long(tmp_path: Path) -> None:
     assert not load_model(done).training
 
 
-def test_every_seed_draws_batches_of_its_own(tmp_path: Path) -> None:
-    """torch's CPU generator keeps the low 32 bits of a seed: what tells runs apart must lie there."""
+def test_every_seed_and_step_draws_a_batch_of_its_own(tmp_path: Path) -> None:
+    """Also seeds that differ in their high bits alone."""
     drawn = []
     for seed in (0, 1, 2, 31, 2**31 - 1):
         trainer = Trainer(replace(TINY, seed=seed), tmp_path, "cpu", None)
-        draw = trainer.sampler.draw
-
-        def record(count: int, draw: Callable[[int], Pairs] = draw) -> Pairs:
-            drawn.append(draw(count))
-            return drawn[-1]
-
-        trainer.sampler.draw = record  # type: ignore[method-assign]
         for _ in range(3):
+            drawn.append(trainer.batch(16)[0].token_NT)
             trainer.train_step()
-    assert len({str((pairs.a_ND.tolist(), pairs.b_ND.tolist())) for pairs in drawn}) == len(drawn) == 15
+    assert len({str(token_NT.tolist()) for token_NT in drawn}) == len(drawn) == 15
+
+
+# ------------------------------------------------------------------------------------------------------------------------------ faults
+
+
+def test_a_loss_that_is_no_number_stops_the_run_on_record(tmp_path: Path) -> None:
+    for attempt in (1, 2):
+        trainer = Trainer(TINY, tmp_path, "cpu", None)
+        with torch.no_grad():
+            trainer.model.norm.weight[0] = float("nan")
+        with pytest.raises(TrainingError, match=r"loss is nan at step 1: try a smaller lr than 0\.001") as caught:
+            trainer.run(lambda row: None)
+        assert "\n" not in str(caught.value)
+        assert [entry["message"] for entry in failures(trainer.folder)] == ["loss is no number"] * attempt
+    assert not (trainer.folder / "checkpoint.pt").exists()
+    done = train(TINY, tmp_path)  # a failed attempt stays on record, and does not stand in the way
+    assert len(failures(done.folder)) == 2
+
+
+@pytest.mark.parametrize(("fits", "remedy"), [(5, "a batch of 4 fits"), (0, "not even a batch of 1 fits")])
+def test_out_of_memory_names_the_batch_that_fits(fits: int, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(TINY, tmp_path, "cpu", None)
+    backward = trainer.backward
+
+    def limited(count: int) -> torch.Tensor:
+        if count > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand more")
+        return backward(count)
+
+    monkeypatch.setattr(trainer, "backward", limited)
+    with pytest.raises(TrainingError, match=f"out of memory with a batch of 16 lines: {remedy}"):
+        trainer.run(lambda row: None)
+    assert failures(trainer.folder)[0]["batch_that_fits"] == (4 if fits else 0)
+
+
+def test_another_error_is_not_taken_for_want_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Trainer, count: int) -> torch.Tensor:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(Trainer, "backward", broken)
+    with pytest.raises(RuntimeError, match="mat1"):
+        train(TINY, tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_an_absent_gpu_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="device cuda: no CUDA device is available, use --device cpu"):
+        train(TINY, tmp_path, "cuda")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_leaves_a_resumable_run(tmp_path: Path) -> None:
+    spec = replace(TINY, steps=12)
+    straight = train(spec, tmp_path / "straight")
+    steps: list[int] = []
+
+    def press(row: dict[str, Any]) -> None:
+        steps.append(row["step"])
+        if row["step"] == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match="stopped at step 5 of 12"):
+        train(spec, tmp_path / "stopped", report=press)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = train(spec, tmp_path / "stopped", report=press)
+    assert steps == list(range(1, 13))
+    assert (resumed.folder / "weights.safetensors").read_bytes() == (straight.folder / "weights.safetensors").read_bytes()
+
+
+def test_a_checkpoint_cut_anywhere_is_set_aside_and_other_errors_are_not_hidden(tmp_path: Path) -> None:
+    trainer = Trainer(TINY, tmp_path, "cpu", None)
+    trainer.train_step()
+    trainer.folder.mkdir()
+    trainer._save()
+    path, code = trainer.folder / "checkpoint.pt", trainer.provenance["code_sha256"]
+    whole = path.read_bytes()
+    assert load_checkpoint(path, code) is not None
+    for size in {0, 1, 3, 100, len(whole) // 3, len(whole) // 2, len(whole) - 1, *range(0, len(whole), max(1, len(whole) // 40))}:
+        path.write_bytes(whole[:size])
+        assert load_checkpoint(path, code) is None
+        assert path.with_suffix(".broken").read_bytes() == whole[:size]
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        load_checkpoint(path, code)
+    path.rmdir()
+    path.write_bytes(whole)
+    wider = Trainer(replace(TINY, dim=32), tmp_path / "wider", "cpu", None)
+    wider.folder.mkdir(parents=True)
+    (wider.folder / "checkpoint.pt").write_bytes(whole)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        wider._restore()

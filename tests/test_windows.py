@@ -9,14 +9,24 @@ from itertools import product
 
 import pytest
 
-from theory.automata.machines import TooLarge
+from theory.automata.machine_tasks import machine_task
+from theory.automata.machines import TooLarge, tabulate
 from theory.automata.transducers import Transducer, window_needed
 from theory.language.domains import boxes, make_training
 from theory.language.encodings import make_encoding
 from theory.language.layouts import encode, make_layout
 from theory.language.tasks import Task, make_task
 from theory.local.majority import Majority
-from theory.local.windows import Contexts, Source, all_inputs, inputs_of_length, local_machine, smallest_window, training_length
+from theory.local.windows import (
+    Contexts,
+    Source,
+    all_inputs,
+    inputs_of_length,
+    local_machine,
+    needed_window,
+    smallest_window,
+    training_length,
+)
 from theory.predictions.predict import predict
 
 CASES = [
@@ -233,6 +243,18 @@ def test_majority_by_enumeration(expr: str, base: int, direction: str, window: i
     found = Majority(task, machine, window, make_training(domain, trained))
     for length, test_domain in product((1, 2, 4), ("either", "both")):
         assert found.accuracy(test_domain, length) == counted(task, direction, window, trained, domain, length, test_domain)
+
+
+@pytest.mark.parametrize("window", [3, 4, 6])
+def test_a_state_that_no_window_shows_is_guessed(window: int) -> None:
+    """The parity of the ones so far is written below a one, so between two ones it is out of sight of any window for once."""
+    task = machine_task(tabulate(2, 1, 0, lambda s, group: (s ^ group[0], s & group[0])))
+    assert needed_window(task, "lsd").value is False
+    training = make_training("either", "1-4")
+    found = predict(task, make_encoding("window", window), make_layout("interleaved", 1), training, (2, 4, 5), "either")
+    assert found.outcome.upward == "decays"
+    assert [row.exact for row in found.accuracy] == [counted(task, "lsd", window, (1, 2, 3, 4), "either", n, "either") for n in (2, 4, 5)]
+    assert found.accuracy[-1].exact not in (None, 1)
 
 
 def test_majority_needs_contexts_that_training_shows() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-TaskName = Annotated[str | None, typer.Option("--task", help="add, mul, mod-add or mod-mul")]
+TaskName = Annotated[str | None, typer.Option("--task", help="a name of the catalogue: add, mul, mod-add, ...")]
 Expr = Annotated[str | None, typer.Option("--expr", help="your own task, like '(3*a + b) % 24'")]
 MachineFile = Annotated[str | None, typer.Option("--machine", help="your own task as a transducer table: a JSON file, in its own base")]
-Modulus = Annotated[int | None, typer.Option(help="p of mod-add and mod-mul")]
+TaskList = Annotated[
+    str | None, typer.Option(help="several: names, expressions or machine files (.json), separated by ';', or 'catalogue' for all")
+]
+Modulus = Annotated[int | None, typer.Option(help="p of the tasks modulo p")]
 Base = Annotated[int, typer.Option(help="number base, at least 2")]
 Pe = Annotated[str, typer.Option("--pe", help="absolute, relative, window, banded, randomised, none, abacus, or a concrete name")]
 Window = Annotated[int | None, typer.Option(help="window encoding: visible tokens before the query, per layer")]
@@ -146,37 +149,36 @@ def explain(
 
 @app.command()
 def properties(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
     train_domain: TrainDomain = "either", as_json: Json = False,
 ) -> int:  # fmt: skip
     """Every decidable property of a task: verdict, certificate, how it is proven, and the certificate checked again."""
     from theory.language.domains import make_training
     from theory.proofs.property_report import all_properties, properties_json, properties_text
 
-    asked, training = _task(task, expr, modulus, base), make_training(train_domain, train)
+    asked, training = _task(task, expr, modulus, base, machine), make_training(train_domain, train)
     rows = all_properties(asked, training)
     print(json.dumps(properties_json(asked, training, rows), indent=1) if as_json else properties_text(asked, training, rows))
     return int(any(row.rechecked is False for row in rows))
 
 
-@app.command()
-def machine(
-    task: TaskName = None, expr: Expr = None, modulus: Modulus = None, base: Base = 10,
+@app.command("machine")
+def machine_command(
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     direction: Annotated[str, typer.Option(help="lsd or msd: which end the machine reads first")] = "lsd",
     format: Annotated[str, typer.Option(help="text, dot, mermaid or json (the table alone)")] = "text", as_json: Json = False,
 ) -> None:  # fmt: skip
     """The minimal finite machine that computes a task digit by digit, or why there is none."""
     from theory.automata.report import machine_json, machine_of, write
 
-    asked = _task(task, expr, modulus, base)
+    asked = _task(task, expr, modulus, base, machine)
     found = machine_of(asked, direction)
     print(json.dumps(machine_json(asked, direction, found), indent=1) if as_json else write(asked, direction, found, format))
 
 
 @app.command()
 def graph(
-    task: Annotated[str | None, typer.Option("--task", help="a task, or several side by side: add,mul,mod-add")] = None,
-    expr: Expr = None, modulus: Annotated[int | None, typer.Option(help="p of the tasks that have one")] = None, base: Base = 10,
+    task: TaskName = None, expr: Expr = None, machine: MachineFile = None, tasks: TaskList = None, modulus: Modulus = None, base: Base = 10,
     digits: Annotated[int, typer.Option(help="operand digits")] = 4,
     format: Annotated[str, typer.Option(help="mermaid, dot, json, text, svg or png")] = "mermaid",
     out: Annotated[str | None, typer.Option(help="file to write; needed for svg and png")] = None,
@@ -193,7 +195,10 @@ def graph(
         raise InputError(f"unknown format {form!r}: choose mermaid, dot, json, text, svg or png")
     if form in FORMATS and out is None:
         raise InputError(f"--format {form} needs --out FILE")
-    found = [portrait(chosen, digits, _watched) for chosen in _tasks(task, expr, modulus, base)]
+    if tasks is not None and (task, expr, machine) != (None, None, None):
+        raise InputError("--tasks names all that are drawn: leave out --task, --expr and --machine")
+    chosen = _listed_tasks(tasks, base, modulus) if tasks is not None else [_task(task, expr, modulus, base, machine)]
+    found = [portrait(one, digits) for one in chosen]
     if form in FORMATS and out is not None:
         draw(found, out, form)
         return
@@ -208,38 +213,11 @@ def graph(
         raise InputError(f"cannot write {out}: {error.strerror}") from None
 
 
-def _tasks(names: str | None, expr: str | None, modulus: int | None, base: int) -> list[Task]:
-    """The tasks asked for, names separated by commas; a modulus goes to those that have one."""
-    from theory.language.tasks import CATALOGUE, make_task, needs_modulus
-
-    chosen = _listed(names) if names is not None else []
-    if len(chosen) < 2:
-        return [_task(names, expr, modulus, base)]
-    if expr is not None:
-        raise InputError("give either --task or --expr, not both")
-    with_modulus = [name in CATALOGUE and needs_modulus(name) for name in chosen]
-    if modulus is not None and not any(with_modulus):
-        raise InputError(f"no task of {', '.join(chosen)} takes --modulus")
-    return [make_task(name, None, base, modulus if needs else None) for name, needs in zip(chosen, with_modulus, strict=True)]
-
-
-def _watched(blocks: Sequence[int]) -> Iterable[int]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(blocks, "counting the influence", console=console, transient=True, disable=not console.is_terminal)
-
-
 @app.command()
 def table(
     base: Base = 10,
     train: Train = "4",
-    tasks: Annotated[
-        str | None,
-        typer.Option(help="names, expressions or machine files (.json), separated by ';', or 'catalogue' for all; default: the papers'"),
-    ] = None,
+    tasks: TaskList = None,
     modulus: Modulus = None,
     pe: Annotated[str, typer.Option("--pe", help="encodings, separated by commas")] = "absolute,relative",
     layout: Annotated[str, typer.Option("--layout", help="layouts, separated by commas; default is the encoding's own")] = "default,padded",
@@ -248,11 +226,11 @@ def table(
 ) -> None:
     """The papers' matrix, or any other: tasks by encodings by layouts, our prediction beside theirs."""
     from theory.language.domains import make_training
-    from theory.predictions.matrix import cells, chosen_tasks, papers_tasks, write
+    from theory.predictions.matrix import cells, papers_tasks, write
 
     if tasks is None and modulus is not None:
         raise InputError("--modulus goes with --tasks that need one: name them, like --tasks mod-add")
-    chosen = papers_tasks(base) if tasks is None else chosen_tasks([text.strip() for text in tasks.split(";")], base, modulus)
+    chosen = papers_tasks(base) if tasks is None else _listed_tasks(tasks, base, modulus)
     found = cells(chosen, _listed(pe), _listed(layout), make_training("either", train))
     print(write(list(found), _format(format, as_json)))
 
@@ -268,6 +246,12 @@ def advise(
 
     form, asked = _format(format, as_json), _task(task, expr, modulus, base, machine)
     print(matrix.write_advice(asked, matrix.advise(asked, make_training("either", train)), form))
+
+
+def _listed_tasks(texts: str, base: int, modulus: int | None) -> list[Task]:
+    from theory.predictions.matrix import chosen_tasks
+
+    return chosen_tasks([text.strip() for text in texts.split(";")], base, modulus)
 
 
 def _listed(text: str) -> list[str]:

@@ -15,18 +15,16 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
 from pathlib import Path
 
 from theory.automata.formats import from_json
-from theory.automata.machines import Machine, TooLarge, Tree, Word, breadth_first, path
+from theory.automata.machines import Machine, TooLarge, Word
 from theory.automata.pairs import distinguish
 from theory.errors import InputError
 from theory.language.domains import boxes, digits_at
 from theory.language.expressions import Given, Var
 from theory.language.tasks import Task, digit_count
-from theory.proofs.properties import Property, count, short
+from theory.proofs.properties import Property, short
 from theory.proofs.verdicts import other_direction, recurrence
 
 MAX_STATES = 1000  # of a machine that is decided while the user waits
@@ -158,73 +156,6 @@ def by_direction(machine: Machine) -> dict[str, Property]:
     return {direction: found[direction] for direction in ("lsd", "msd")}
 
 
-def machine_low_support(machine: Machine) -> Property:
-    """Whether f depends only on the low m digits of each operand, and the least m.
-
-    Least significant first, a state is settled where no further digit changes what is written. In a minimal machine that means: one cell
-    for all groups, to a settled state. f depends on the low m digits iff every word of m groups settles it, so m is the number of states
-    on the longest path of unsettled ones, and there is none where such a path runs in a cycle. Most significant first, digit i is written
-    when the digits i and above are read: those say nothing only if nothing but 0 is ever written.
-    """
-    machine = machine.minimal
-    if machine.direction == "msd":
-        return _msd_support(machine)
-    outside = _unsettled(machine)
-    if machine.start not in outside:
-        return Property(True, "f is constant", 0)
-    moves = {s: {following: number for number, (following, _) in enumerate(machine.table[s]) if following in outside} for s in outside}
-    tree: Tree[State] = {}
-    inside = set(breadth_first(machine.start, lambda s: [t if t in outside else s for t, _ in machine.table[s]], tree))
-    try:
-        last_first = list(TopologicalSorter({s: moves[s] for s in inside}).static_order())
-    except CycleError as error:
-        cycle = error.args[1][::-1]  # graphlib lists it against the moves
-        word = (*path(tree, cycle[0]), *(moves[s][following] for s, following in pairwise(cycle)))
-        first, second, same = _far_clash(machine, word)
-        alike = f"though the operands agree in the low {count(same)}; longer ones do so in any number"
-        return Property(False, f"{_values(machine, first, second)}, {alike}")
-    depth: dict[State, int] = {}
-    for s in last_first:
-        depth[s] = 1 + max((depth[following] for following in moves[s]), default=0)
-    digits = depth[machine.start]
-    return Property(True, f"f depends on the low {count(digits)} only: whatever follows, the rest is written alike", digits)
-
-
-def _unsettled(machine: Machine) -> set[State]:
-    """The states from which some state is reached whose cells differ."""
-    before: dict[State, set[State]] = {}
-    for state, row in enumerate(machine.table):
-        for following, _ in row:
-            before.setdefault(following, set()).add(state)
-    found: set[State] = set()
-    for state, row in enumerate(machine.table):
-        if len(set(row)) > 1 and state not in found:
-            tree: Tree[State] = {}
-            found |= set(breadth_first(state, lambda s: before.get(s, set()) - found, tree))  # noqa: B023 (used up at once)
-    return found
-
-
-def _far_clash(machine: Machine, word: Word) -> tuple[Word, Word, int]:
-    """Two inputs that begin alike, with this word to an unsettled state, and have other results; and in how many groups they agree."""
-    tree: Tree[State] = {}
-    nodes = breadth_first(machine.walk(word)[0], lambda s: [following for following, _ in machine.table[s]], tree)
-    split = next(s for s in nodes if len(set(machine.table[s])) > 1)
-    word = (*word, *path(tree, split))
-    row = machine.table[split]
-    number = next(n for n, cell in enumerate(row) if cell != row[0])
-    rest = () if row[0][1] != row[number][1] else distinguish(machine.started_at(row[0][0]), machine.started_at(row[number][0])) or ()
-    return (*word, 0, *rest), (*word, number, *rest), len(word)
-
-
-def _msd_support(machine: Machine) -> Property:
-    for state in machine.reached:
-        for number, (_, digit) in enumerate(machine.table[state]):
-            if digit:
-                word = (*machine.access(state), number)
-                return Property(False, f"{_values(machine, word, (0,))}; moved up by any number of digits, the first does not become 0")
-    return Property(True, "f is constant", 0)
-
-
 def machine_causality(machine: Machine, direction: str) -> Property:
     """Whether result digit i is a function of the operand digits 0..i (`lsd`), or i and above (`msd`), the index i being known.
 
@@ -240,7 +171,7 @@ def machine_causality(machine: Machine, direction: str) -> Property:
         state = next(state for state in machine.reached if state != machine.start)
         rest = distinguish(machine, machine.started_at(state)) or ()
         word = machine.access(state)
-        seen = _values(machine, (*word, *rest), (*((0,) * len(word)), *rest))
+        seen = values(machine, (*word, *rest), (*((0,) * len(word)), *rest))
         return Property(False, f"{seen} differ in digit 0, but their operands only from digit {len(rest)} up")
     state, word, met = machine.start, (), set[State]()
     while state not in met:
@@ -249,13 +180,13 @@ def machine_causality(machine: Machine, direction: str) -> Property:
         number = next((n for n, after in enumerate(following) if after != following[0]), None)
         if number is not None:
             rest = distinguish(machine.started_at(following[0]), machine.started_at(following[number])) or ()
-            seen, place = _values(machine, (*word, 0, *rest), (*word, number, *rest)), len(word) + len(rest)
+            seen, place = values(machine, (*word, 0, *rest), (*word, number, *rest)), len(word) + len(rest)
             return Property(False, f"{seen} differ in digit {place}, but their operands only below digit {len(word) + 1}")
         state, word = following[0], (*word, 0)
     return Property(True, "the state after i groups is the same whatever they are, for every i")
 
 
-def _values(machine: Machine, first: Word, second: Word) -> str:
+def values(machine: Machine, first: Word, second: Word) -> str:
     """f(a, b) = c for two inputs, as whole numbers."""
     function = MachineFunction(machine)
     pairs = [machine.numbers(word)[: machine.operands] for word in (first, second)]

@@ -76,7 +76,7 @@ def machine_text(task: Task, direction: str, found: Serial) -> str:
 def machine_json(task: Task, direction: str, found: Serial) -> dict[str, Any]:
     """The object that `machine --json` prints; `--format json` prints the machine's table alone."""
     base = {
-        "task": {"name": task.name, "expression": task.text, "base": task.base, "modulus": task.modulus},
+        "task": task.to_dict(),
         "direction": direction,
         "exists": found.verdict.value,
         "certificate": found.verdict.certificate,

@@ -22,7 +22,7 @@ from theory.proofs.germs import far_above, far_below
 from theory.proofs.properties import may_be_negative, short, value_at
 from theory.proofs.refutations import growing, never_periodic
 from theory.proofs.testsets import Undecided, degrees, nonzero_point, period
-from theory.proofs.verdicts import Proof, Verdict, other_direction, recurrence, reversed_machine
+from theory.proofs.verdicts import Proof, Verdict, equivalence, other_direction, recurrence, reversed_machine
 
 MAX_COMPARED = 40  # base
 
@@ -33,12 +33,21 @@ def serial(task: Task, direction: str) -> Serial:
 
     The verdict is None where the value may be negative (it has no digits), outside the class that is decided, and beyond stated limits.
     """
+    if task.machine is not None:
+        return _given(task, task.machine, direction)
     if may_be_negative(task.expression) and not _nonlinear(task.expression):
         return Serial(Verdict(None, "undecided: the value may be negative, which has no digits"), "-")
     try:
         return _least_first(task) if direction == "lsd" else _most_first(task)
     except (TooLarge, Undecided) as reason:
         return Serial(Verdict(None, f"undecided: {reason}"), "limit")
+
+
+def _given(task: Task, machine: Machine, direction: str) -> Serial:
+    """The machine that defines the task, or the one that reads from the other end."""
+    proof = equivalence(machine.minimal, machine).proof
+    own = Serial(Verdict(True, f"{count_states(machine.minimal)}, delay 0: the task is given by it", 0, proof), "given", machine.minimal)
+    return own if direction == machine.direction else _from_other_end(own)
 
 
 def _least_first(task: Task) -> Serial:
@@ -245,7 +254,7 @@ def invariance(task: Task) -> tuple[Verdict, str]:
     writes what it writes from its start, so the minimal machine is in a state that is equivalent to its start.
     """
     try:
-        if not may_be_negative(task.expression) and (bounded := _bounded(task)) is not None:
+        if task.machine is None and not may_be_negative(task.expression) and (bounded := _bounded(task)) is not None:
             return bounded.verdict, bounded.how
     except Undecided:
         pass

@@ -240,13 +240,13 @@ def cell_agreements(expression: Expression, base_power: int, a: Range, b: Range,
             found = cell_agreements(expression, base_power, *((ZERO, b) if name == "a" else (a, ZERO)), same)
             return None if found is None else found * size(r)
     period = operand_period(expression)
-    fits = _fits(expression, max(a[1], b[1]) if period is None else period)
-    if _cell_bound(a, base_power, period) * _cell_bound(b, base_power, period) > (MAX_PAIRS if fits else MAX_PAIRS_BIG):
+    inside = fits(expression, max(a[1], b[1]) if period is None else period)
+    if _cell_bound(a, base_power, period) * _cell_bound(b, base_power, period) > (MAX_PAIRS if inside else MAX_PAIRS_BIG):
         return None
     laws = _cells(a, base_power, period), _cells(b, base_power, period)
     if not all(laws):
         return 0
-    (full_a, low_a), (full_b, low_b) = (np.array(list(law), dtype=np.int64 if fits else object).T for law in laws)
+    (full_a, low_a), (full_b, low_b) = (np.array(list(law), dtype=np.int64 if inside else object).T for law in laws)
     agree = same(evaluate(expression, full_a[:, None], full_b), evaluate(expression, low_a[:, None], low_b))
     # counts exceed 64 bits but take few values: numpy counts cells per pair of values, Python multiplies
     (sizes_a, marks_a), (sizes_b, marks_b) = (_marks(list(law.values())) for law in laws)
@@ -283,7 +283,7 @@ def operand_period(expression: Expression) -> int | None:
     return lcm(*(right.value for op, right in operations if op == "%" and isinstance(right, Const)))
 
 
-def _fits(expression: Expression, largest: int) -> bool:
+def fits(expression: Expression, largest: int) -> bool:
     """Whether every value on the way stays within 64 bits for operands up to `largest`."""
     return all(max(map(abs, bounds(node, largest))) < 2**62 for node in nodes(expression))
 

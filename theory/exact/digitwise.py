@@ -8,14 +8,13 @@ of an operand are independent (theory.language.domains), and so are its high and
     max, min, |a - b|                bimachine: the order of the digits above, and for |a - b| of those below
     (alpha*a + beta*b + gamma) mod p law of f^ and, apart from it, of f - f^ = M*(alpha*A + beta*C) mod p, p up to 2000
     digitsum(a), digitsum(a) mod p   law of the sums of x and, apart from it, of A
-    every operand below a mod, no // law of (a, x) mod L for each operand, L = lcm of the mods up to 250; products mod p are of this kind
+    reverse(a)                       digits at places that differ are independent: O(1) for each number of digits of a
+    every operand below a mod, no // sums over (a, y) mod L, L = lcm of the mods up to 1000 (theory.exact.residue_digits); products mod p
     one-digit results                the accuracy of the whole
+    a * b                            see theory.exact.products
     + - * only, digit i < n          1: f = f^ mod B^n
     + - * only, digit n              the accuracy of f mod B^(n+1), as the digits below agree
     anything else                    pairs of residue cells, or of operands, up to 4e6
-
-The other digits of a product at lengths beyond enumeration are counted by none of these, and the answer is None: no finite machine computes
-a*b, and digits of products of long numbers have no known law that is exact.
 """
 
 from __future__ import annotations
@@ -33,21 +32,21 @@ from theory.automata.transducers import affine_transducer, quotient_transducer
 from theory.exact.accuracy import MAX_PAIRS, Same, box_agreements, cell_agreements, operand_period
 from theory.exact.counting import Range, folded, pieces, size
 from theory.exact.ordering import MAX_DIGIT_SUM, DigitSums
-from theory.language.domains import Box, boxes
-from theory.language.expressions import Binary, Call, Const, Expression, Var, affine, evaluate, nodes, polynomial
+from theory.exact.products import MAX_PRODUCTS, product_agreements
+from theory.exact.residue_digits import MAX_LCM, residue_digits
+from theory.language.domains import Box, Operand, boxes
+from theory.language.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
 from theory.language.tasks import Task, digit_count
 from theory.proofs.properties import short
 
 if TYPE_CHECKING:
-    from numpy import float64, int64
+    from numpy import int64
     from numpy.typing import NDArray
 
     Vector = NDArray[int64]
-    Matrix = NDArray[float64]
 
 MAX_STEPS = 2_000_000  # steps of a bimachine beside its twin
 MAX_SUMS = 4_000_000  # pairs of digit sums
-MAX_LCM = 250  # of mods; the work grows with its cube
 
 Kind = tuple[Sequence[int], Sequence[int], bool]  # what x_i and y_i can be, and whether truncation cuts place i
 Pair = tuple[Any, Any]  # a state of the machine and one of its twin
@@ -74,8 +73,11 @@ def uncounted_digits(task: Task) -> str:
     """Why `digit_accuracies` may answer None: the limit that the task is beyond."""
     if task.modulus is not None and affine(task.inner) is not None:
         return f"laws of residues are computed mod p up to {isqrt(MAX_PAIRS)}, and here p = {short(task.modulus)}"
+    if polynomial(task.expression) == {(1, 1): 1}:
+        high = "the digits of a product from the operands' length on count points between hyperbolas: up to values near 2^62"
+        return f"{high} from digit 2n on, and among up to {MAX_PRODUCTS} pairs below"
     if polynomial(task.expression) is not None and affine(task.expression) is None:
-        return f"no exact law of the higher digits of products is known, and pairs of operands are enumerated up to {MAX_PAIRS}"
+        return f"no exact law of the higher digits of such polynomials is known, and pairs of operands are enumerated up to {MAX_PAIRS}"
     if (period := operand_period(task.expression)) is not None:
         return f"laws of residues are computed mod L = lcm of the mods up to {MAX_LCM}, and here L = {short(period)}"
     return f"no law of the digits is known here, and pairs of operands are enumerated up to {MAX_PAIRS}"
@@ -90,13 +92,14 @@ def _box_shares(task: Task, trained: int, box: Box, width: int) -> Sequence[Frac
         except TooLarge:
             pass
     a, b = box.a.range(task.base), box.b.range(task.base)
-    counts = _counts(task, trained, a, b, width)
+    counts = _counts(task, trained, box, width)
     return [None if count is None else Fraction(count, size(a) * size(b)) for count in counts]
 
 
-def _counts(task: Task, trained: int, a: Range, b: Range, width: int) -> Sequence[int | None]:
-    """Per digit, the number of pairs that agree."""
+def _counts(task: Task, trained: int, box: Box, width: int) -> Sequence[int | None]:
+    """Per digit, the number of pairs of the box that agree."""
     base, expression = task.base, task.expression
+    a, b = box.a.range(base), box.b.range(base)
     if width == 1:
         return [box_agreements(task, trained, a, b)]
     linear = affine(task.inner)
@@ -107,14 +110,19 @@ def _counts(task: Task, trained: int, a: Range, b: Range, width: int) -> Sequenc
             own, other = (a, b) if name == "a" else (b, a)
             found = _digit_sums(task.modulus, base, trained, own, width)
             return [None if found is None else found[i] * size(other) for i in range(width)]
-    if (period := operand_period(expression)) is not None and period <= MAX_LCM:
-        return [_by_residues(expression, period, base, trained, a, b, i) for i in range(width)]
-    ring = polynomial(expression) is not None
+        case Call("reverse", (Var(name),), digits) if digits == base:
+            operand, others = (box.a, size(b)) if name == "a" else (box.b, size(a))
+            return [count * others for count in _reversed_digits(base, trained, operand, width)]
+    if (period := operand_period(expression)) is not None and (sums := residue_digits(expression, period, base, trained, a, b, width)):
+        return sums
+    terms = polynomial(expression)
+    if terms == {(1, 1): 1}:
+        return [product_agreements(base, trained, box, i) for i in range(width)]
     counts: list[int | None] = []
     for i in range(width):
-        if ring and i < trained:
+        if terms is not None and i < trained:
             counts.append(size(a) * size(b))
-        elif ring and i == trained:
+        elif terms is not None and i == trained:
             low = replace(task, expression=Binary("%", expression, Const(base ** (trained + 1))))
             counts.append(box_agreements(low, trained, a, b))
         else:
@@ -288,39 +296,6 @@ def _multiple_law(slope: int, r: Range, p: int) -> list[tuple[int, Vector]]:
     return found
 
 
-def _by_residues(expression: Expression, period: int, base: int, trained: int, a: Range, b: Range, i: int) -> int:
-    """With V[u, x] pairs of residues (a, x) and W[v, y] of (b, y): for each digit d the sum of (V T W^t)[u, v] over T[u, v] = 1.
-
-    T says where f has the digit d. Sums are at most L^4, whole numbers that floating point holds exactly.
-    """
-    import numpy as np
-
-    v = np.arange(period)
-    values = np.broadcast_to(evaluate(expression, v[:, None], v), (period, period)) // base**i % base
-    (weights_a, law_a), (weights_b, law_b) = _cut_law(a, base**trained, period), _cut_law(b, base**trained, period)
-    counts = np.zeros((len(weights_a), len(weights_b)))
-    for d in np.unique(values):
-        where = (values == d).astype(np.float64)
-        joint = law_a.reshape(-1, period) @ where @ law_b.reshape(-1, period).T
-        counts += np.einsum("kulv,uv->kl", joint.reshape(len(weights_a), period, len(weights_b), period), where)
-    return sum(i * j * int(count) for i, row in zip(weights_a, counts, strict=True) for j, count in zip(weights_b, row, strict=True))
-
-
-def _cut_law(r: Range, base_power: int, period: int) -> tuple[list[int], Matrix]:
-    """The numbers of a in r with each (a mod L, x mod L): the sum of weights times matrices (k x L x L) of small numbers."""
-    import numpy as np
-
-    weights, laws = [], []
-    for high, low in pieces(r, base_power):
-        for (i, A), (j, x) in product(folded(high, period), folded(low, period)):
-            rest = np.arange(*x) % period
-            law = np.zeros((period, period))
-            np.add.at(law, ((np.arange(*A)[:, None] * (base_power % period) + rest) % period, rest), 1)
-            weights.append(i * j)
-            laws.append(law)
-    return weights, np.array(laws)
-
-
 def _digit_sums(p: int | None, base: int, trained: int, r: Range, width: int) -> list[int] | None:
     """digitsum(a) mod p, or the digit sum itself: the sums s of x and t of A are independent, f^ = s and f = s + t, both mod p."""
     largest = (base - 1) * (digit_count(r[1], base) + trained)
@@ -335,4 +310,29 @@ def _digit_sums(p: int | None, base: int, trained: int, r: Range, width: int) ->
         for i in range(width):
             same = same_digit(i, base)
             counts[i] += sum(n * sum(m for t, m in above if same((s + t) % modulus, s)) for s, n in below)
+    return counts
+
+
+def _reversed_digits(base: int, trained: int, operand: Operand, width: int) -> list[int]:
+    """Of the numbers a of an operand, per digit those whose reversal has the digit that the reversal of x = a mod B^n has.
+
+    Let a have l > n digits. Above them both reversals are 0. Digit 0 is the leading digit of a, and that of x: they are independent and not
+    0, but x = 0 has none. Digit i between is digit p = l-1-i of a: one x in B has it in its place, except that both are 0 wherever x has
+    at most i digits, which for i <= p < n adds the (B-1)*B^(i-1) of the x that have i digits exactly.
+    """
+    power, counts = base**trained, [0] * width
+    for digits in range(operand.digits if operand.nonzero_top else 1, operand.digits + 1):
+        if digits <= trained:
+            inside = range(base ** (digits - 1) if digits > 1 else 0, base**digits)
+            counts = [count + len(inside) for count in counts]
+            continue
+        above = base ** (digits - trained - 1)  # high parts, for each leading digit
+        for i in range(width):
+            if i == 0:
+                counts[i] += above * (power - 1)
+            elif i >= digits:
+                counts[i] += above * (base - 1) * power
+            else:
+                more = (base - 1) * base ** (i - 1) if i <= digits - 1 - i < trained else 0
+                counts[i] += above * (base - 1) * (power // base + more)
     return counts

@@ -8,6 +8,7 @@ As in theory.exact.accuracy, a = A*M + x and b = C*M + y with A, x, C, y in inde
     a < b           A = C, or A < C and x < y, or A > C and x >= y; a <= b alike
     a == b          A = C, or x != y
     a // q          a < max(M, q)
+    max(a, c)       A = 0 or a <= c; min(a, c): A = 0 or x >= c; a < c: A = 0, a < c or x >= c
     digitsum(a)     A = 0
     digitsum(a)%p   p divides the digit sum of A
     reverse(a)      A = 0: the digits of A add to the reversal, and those of x only move up
@@ -63,6 +64,10 @@ def order_agreements(expression: Expression, base: int, base_power: int, a: Rang
         case Binary("//", Var(name), Const(q)):
             own, other = (a, b) if name == "a" else (b, a)
             return size(common(own, (0, max(q, base_power)))) * size(other)
+        case Call(name, (Var(one), Const(c)) | (Const(c), Var(one)) as args) if name in ("min", "max") or not name.isalpha():
+            own, other = (a, b) if one == "a" else (b, a)
+            strict = (name == "<") is isinstance(args[0], Var)  # c < a is where a <= c is not
+            return _bounded(name, c if strict or name in ("min", "max", "==", "!=") else c + 1, own, base_power) * size(other)
         case Call(name, (Var(one), Var(two))) if one != two and (name in ("min", "max") or not name.isalpha()):
             flipped = one == "b"
             return sum(_ordered(name, *((C, y, A, x) if flipped else (A, x, C, y))) for (A, x), (C, y) in blocks)
@@ -73,6 +78,25 @@ def _single(name: str, a: Range, b: Range, base_power: int, agreeing: Callable[[
     """A function of one operand that agrees for `agreeing` of the high parts, whatever the low part."""
     own, other = (a, b) if name == "a" else (b, a)
     return sum(agreeing(high) * size(low) for high, low in pieces(own, base_power)) * size(other)
+
+
+def _bounded(name: str, c: int, r: Range, base_power: int) -> int:
+    """min(a, c), max(a, c), a == c or a < c for the numbers a of a range: where A > 0, x is smaller, and c must not lie between."""
+    cut = (base_power, r[1])
+    whole, low = size(common(r, (0, base_power))), common(r, cut)
+
+    def parts(lows: Range) -> int:
+        return sum(size(common(high, (1, high[1]))) * size(common(rest, lows)) for high, rest in pieces(r, base_power))
+
+    match name:
+        case "max":
+            return whole + size(common(low, (0, c + 1)))
+        case "min":
+            return whole + parts((c, base_power))
+        case "==" | "!=":
+            return whole + size(low) - size(common(low, (c, c + 1))) - parts((c, c + 1))
+        case _:
+            return whole + size(common(low, (0, c))) + parts((c, base_power))
 
 
 def _difference(A: Range, x: Range, C: Range, y: Range, base_power: int) -> int:

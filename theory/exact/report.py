@@ -18,6 +18,7 @@ from theory.exact.closed_forms import ClosedForm, NoClosedForm, closed_form
 from theory.exact.digitwise import digit_accuracies, uncounted_digits
 from theory.predictions.predict import Prediction
 from theory.predictions.report import accuracy_json, accuracy_text, columns, fraction, percent, ranges
+from theory.progress import watched
 
 MAX_DIGITS = 20_000  # result digits over all lengths asked for
 
@@ -67,7 +68,7 @@ def _digits(found: Prediction) -> tuple[Shares, ...]:
     if sum(widths) > MAX_DIGITS:
         raise InputError(f"{sum(widths)} digits are asked for: --per-digit counts up to {MAX_DIGITS}, so take fewer or shorter lengths")
     rows: list[Shares] = []
-    for row, width in zip(found.accuracy, widths, strict=True):
+    for row, width in zip(watched(found.accuracy, "lengths"), widths, strict=True):
         kind = found.outcome.of(row.region)
         shares: Shares = [Fraction(1) if kind == "exact" else None] * width
         if kind == "truncation":

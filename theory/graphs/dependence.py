@@ -23,6 +23,7 @@ from itertools import product
 from typing import Protocol
 
 from theory.automata.transducers import Transducer
+from theory.errors import InputError
 from theory.graphs.dependency import Edge, Node, column, serial_machine
 from theory.graphs.periodic import periodic_rule
 from theory.language.expressions import Binary, Call, Const, Var, affine, has_call, polynomial
@@ -70,7 +71,7 @@ def dependency_rule(task: Task) -> Rule | None:
     """The rule of a task; None where this version knows none (functions that are neither digit-serial nor periodic).
 
     Raises:
-        InputError: the rule needs a table that is too large.
+        InputError: the rule needs a table that is too large, or the states of a machine alternate from column to column.
     """
     machine = serial_machine(task)
     if machine is not None:
@@ -171,6 +172,9 @@ _PLACES, _RESULTS = {"carry": 0, "a": 1, "b": 2}, {"carry": 0, "c": 1}
 def _identity(task: Task) -> tuple[str, Callable[[int, int, int, int, int], bool]]:
     """The identity of one step s, x, y -> s', c that makes the machine compute the task, in words and as a predicate."""
     base = task.base
+    if task.machine is not None:
+        given = task.machine.transducer.step
+        return "the machine defines the task, and its own table is walked", lambda s, x, y, t, c: given(s, x, y) == (t, c)
     match task.expression:
         case Binary("//", Var(name), Const(q)):
             text = f"{base}*s + {'x' if name == 'a' else 'y'} = {q}*c + s' with s' < {q}"
@@ -192,8 +196,11 @@ def _identity(task: Task) -> tuple[str, Callable[[int, int, int, int, int], bool
 
 def serial_rule(task: Task, machine: Transducer) -> Serial:
     """Tabulate the carries into each column until they stay the same; the rule is what the columns show from there on."""
-    carries, early = frozenset({machine.start}), list[frozenset[Local]]()
-    while (after := _after(machine, carries)) != carries:  # ends: zeros lead to 0, and from there the carries only grow in number
+    carries, early, met = frozenset({machine.start}), list[frozenset[Local]](), set[frozenset[int]]()
+    while (after := _after(machine, carries)) != carries:  # ends for carries: zeros lead to 0, and from there they only grow in number
+        if carries in met:
+            raise InputError("the states of the machine alternate from column to column: no one rule for all of them")
+        met.add(carries)
         early.append(frozenset(column(machine, carries, machine.base)[0]))
         carries = after
     edges, _ = column(machine, carries, machine.base)

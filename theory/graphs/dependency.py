@@ -7,6 +7,7 @@ column. Every edge is exact: it is there iff some values show that changing the 
 - a//q and b//q: the same from the other end, where the carry into a column is the remainder of the digits above it.
 - max(a, b) and min(a, b): from the same end, where it is the order of the digits above (0 equal, 1 a is larger, 2 b is).
 - a*b: column i adds all products a_j * b_k with j + k = i and the carry.
+- a task given by a machine: its own columns, where the carry is the machine's state.
 - every other task has edges from operand to result digits only. For an affine expression mod p they are decided on the residues that the
   other digits can reach, for other expressions on all pairs of operands, or on all pairs of their residues where the task is periodic.
 
@@ -70,11 +71,13 @@ def dependency_graph(task: Task, digits: int) -> nx.DiGraph:
 
 
 def serial_machine(task: Task) -> Transducer | None:
-    """The digit-serial machine whose state is the carry (or remainder, or order); None for tasks of other forms.
+    """The digit-serial machine whose state is the carry (or remainder, or order), or the task's own; None for tasks of other forms.
 
     Raises:
         InputError: more states than can be tabulated.
     """
+    if task.machine is not None:
+        return task.machine.transducer
     machine = affine_transducer(task) or quotient_transducer(task) or order_transducer(task)
     if machine is not None and len(machine.reachable) * machine.base**2 > LIMIT:
         raise InputError(f"{len(machine.reachable)} carries in base {machine.base} are too many: take smaller coefficients or base")

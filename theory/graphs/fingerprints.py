@@ -21,7 +21,7 @@ from theory.automata.machines import TooLarge
 from theory.errors import InputError
 from theory.graphs.dependence import Product, Rule, Serial, dependency_rule
 from theory.graphs.dependency import LIMIT, dependency_graph, residues
-from theory.graphs.influence import Influence, Watch, decay, influence
+from theory.graphs.influence import Influence, decay, influence
 from theory.graphs.periodic import Periodic
 from theory.language.expressions import affine, evaluate, polynomial
 from theory.language.tasks import Task
@@ -46,7 +46,6 @@ class Portrait:
     graph: nx.DiGraph = field(repr=False)
     rule: Rule | None
     rule_note: str
-    watch: Watch = field(default=iter, repr=False, compare=False)
 
     @property
     def direction(self) -> str:
@@ -68,7 +67,7 @@ class Portrait:
     def counted(self) -> tuple[Influence | None, str]:
         """The influence, or None and why it was not counted."""
         try:
-            return influence(self.task, self.digits, self.watch), ""
+            return influence(self.task, self.digits), ""
         except TooLarge as reason:
             return None, str(reason)
 
@@ -137,7 +136,7 @@ class Portrait:
         return ((node, data["kind"], data["index"]) for node, data in self.graph.nodes(data=True))
 
 
-def portrait(task: Task, digits: int, watch: Watch = iter) -> Portrait:
+def portrait(task: Task, digits: int) -> Portrait:
     """The portrait of a task for operands of `digits` digits; influence and sections are counted when they are asked for.
 
     Raises:
@@ -148,7 +147,7 @@ def portrait(task: Task, digits: int, watch: Watch = iter) -> Portrait:
         rule, note = dependency_rule(task), "none known for this kind of function; the graph of n digits is exact"
     except InputError as reason:
         rule, note = None, str(reason)
-    return Portrait(task, digits, graph, rule, "" if rule else note, watch)
+    return Portrait(task, digits, graph, rule, "" if rule else note)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def attributes(portrait: Portrait) -> dict[str, Any]:
     }  # fmt: skip
     rows = {kind: [list(map(str, shares[kind, j])) for j in range(portrait.digits)] for kind in "ab"} if shares else {"not_counted": why}
     return {
-        "task": {"name": task.name, "expression": task.text, "base": task.base, "modulus": task.modulus},
+        "task": task.to_dict(),
         "digits": portrait.digits,
         "direction": portrait.direction,
         "rule": stated or {"unknown": portrait.rule_note},

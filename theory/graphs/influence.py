@@ -15,7 +15,7 @@ an exact Fraction; it is 0 iff c_i does not depend on a_j. Drawing until the dig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -24,6 +24,7 @@ from theory.automata.transducers import Transducer
 from theory.graphs.dependency import Node, serial_machine
 from theory.language.expressions import affine, evaluate, polynomial
 from theory.language.tasks import Task
+from theory.progress import watched
 from theory.proofs.properties import short
 from theory.proofs.testsets import degrees, magnitude, period
 
@@ -33,14 +34,10 @@ CHUNK = 128  # values of the other operand at a time
 MAX_DECAY_STEPS = 12
 
 Influence = dict[Node, tuple[Fraction, ...]]
-Watch = Callable[[Sequence[int]], Iterable[int]]
 
 
-def influence(task: Task, digits: int, watch: Watch = iter) -> Influence:
+def influence(task: Task, digits: int) -> Influence:
     """The influence of each operand digit on the result digits c_0, c_1, ..., for operands of n = `digits` digits.
-
-    Args:
-        watch: wraps the list of blocks of a long enumeration, to show progress.
 
     Raises:
         InputError: a result that may be negative, or more cases than can be counted (`TooLarge`).
@@ -51,7 +48,7 @@ def influence(task: Task, digits: int, watch: Watch = iter) -> Influence:
         return _by_machine(machine, digits, width)
     if task.modulus is not None and affine(task.inner) is not None:
         return _by_residues(task, digits, width)
-    return _by_pairs(task, digits, width, watch)
+    return _by_pairs(task, digits, width)
 
 
 # ------------------------------------------------------------------------------------------------------------------ digit-serial tasks
@@ -223,7 +220,7 @@ def _added(law: Any, weights: Iterable[int], base: int) -> Any:
 # ------------------------------------------------------------------------------------------------------------- all pairs of residues
 
 
-def _by_pairs(task: Task, digits: int, width: int, watch: Watch) -> Influence:
+def _by_pairs(task: Task, digits: int, width: int) -> Influence:
     expression, base = task.expression, task.base
     full, terms = base**digits, polynomial(task.inner)
     sizes = [full if degree else min(full, d) for degree, d in zip(degrees(expression), period(expression), strict=True)]
@@ -231,13 +228,13 @@ def _by_pairs(task: Task, digits: int, width: int, watch: Watch) -> Influence:
     if work > MAX_PAIRS:
         needed = f"the influence in {task.text} over {digits} digits needs {short(work)} cases"
         raise TooLarge(f"{needed}, at most {MAX_PAIRS} are counted: take fewer digits")
-    found = _pairs_of(task, "a", sizes, digits, width, watch)
+    found = _pairs_of(task, "a", sizes, digits, width)
     if terms is not None and terms == {(j, i): c for (i, j), c in terms.items()}:  # f(a, b) = f(b, a)
         return found | {("b", j): found["a", j] for j in range(digits)}
-    return found | _pairs_of(task, "b", sizes, digits, width, watch)
+    return found | _pairs_of(task, "b", sizes, digits, width)
 
 
-def _pairs_of(task: Task, kind: str, sizes: Sequence[int], digits: int, width: int, watch: Watch) -> Influence:
+def _pairs_of(task: Task, kind: str, sizes: Sequence[int], digits: int, width: int) -> Influence:
     """The influence of the digits of one operand."""
     import numpy as np
 
@@ -254,7 +251,7 @@ def _pairs_of(task: Task, kind: str, sizes: Sequence[int], digits: int, width: i
     moved = [(rest[None] + np.arange(base)[:, None] * power) % size for rest, power in zip(rests, powers, strict=True)]
     totals = {(j, i): 0 for j in range(digits) for i in range(width)}
     own = np.arange(size).astype(dtype)[:, None]
-    for start in watch(range(0, other, CHUNK)):
+    for start in watched(range(0, other, CHUNK), "blocks of operand pairs"):
         block = np.arange(start, min(start + CHUNK, other)).astype(dtype)[None]
         values = np.broadcast_to(evaluate(expression, *((own, block) if kind == "a" else (block, own))), (size, block.shape[1]))
         for i in range(width):

@@ -12,11 +12,20 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
+from typing import TYPE_CHECKING
 
 from theory.errors import InputError
 from theory.graphs.dependency import Edge, Node, moves, tabulated
+from theory.language.expressions import affine, bounds, evaluate
 from theory.language.tasks import Task
-from theory.proofs.testsets import period
+from theory.proofs.classes import unmoved
+from theory.proofs.testsets import magnitude, period
+
+if TYPE_CHECKING:
+    from numpy import int64
+    from numpy.typing import NDArray
+
+    Table = NDArray[int64]
 
 MAX_WEIGHTS = 1000  # different weights B^j mod D
 
@@ -97,9 +106,75 @@ class Periodic:
         return {((kind, j), ("c", i)) for kind in "ab" for j, alike in places for i in self.acts[kind, alike]}
 
     def check(self) -> bool:
-        """The weights repeat as stated, and the table of residues gives these dependences."""
-        base, d = self.task.base, self.modulus
-        return (base ** (self.tail + self.cycle) - base**self.tail) % d == 0 and self == periodic_rule(self.task)
+        """D is a period, the weights repeat, and from the definition a digit acts on c_i iff raising it from 0 changes c_i at some rest."""
+        base, d, places = self.task.base, self.modulus, self.tail + self.cycle
+        if (base**places - base**self.tail) % d or not unmoved(self.task.expression, d):
+            return False
+        if self.acts.keys() != {(kind, j) for kind in "ab" for j in range(places)}:
+            return False
+        if bounds(self.task.expression, max(d, 2) ** 2)[1] >= base**self.width:
+            return False
+        return _Definition(self).acts() == self.acts
+
+
+class _Definition:
+    """Which digits act, walked digit by digit: f as a function of a and b mod D, a linear f mod p as one of alpha*a + beta*b mod p."""
+
+    def __init__(self, rule: Periodic) -> None:
+        self.rule, self.task = rule, rule.task
+        self.linear = None if rule.task.modulus is None else affine(rule.task.inner)
+        self.modulus = rule.modulus if self.linear is None or rule.task.modulus is None else rule.task.modulus
+
+    def acts(self) -> dict[Node, frozenset[int]]:
+        late = {kinds: self.rests(kinds, None) for kinds in ("a", "b", "ab")}
+        found = {}
+        for kind, j in self.rule.acts:
+            kinds = "ab" if self.linear else kind
+            rest = self.rests(kinds, (kind, j)) if j < self.rule.tail else late[kinds]
+            found[kind, j] = self.moved((kind, j), rest, late["b" if kind == "a" else "a"])
+        return found
+
+    def weight(self, node: Node) -> int:
+        """What the digit adds for each unit."""
+        slope = 1 if self.linear is None else self.linear["ab".index(node[0])]
+        return slope * pow(self.task.base, node[1], self.modulus) % self.modulus
+
+    def rests(self, kinds: str, without: Node | None) -> Table:
+        """Residues of the sums of all digits of these kinds but one, in longer and longer numbers, a cycle of places at a time, until no
+        residue is new: a digit at a place that recurs is among the others too."""
+        import numpy as np
+
+        found, known = np.zeros(1, dtype=np.int64), 0
+        early, late = (range(self.rule.tail), range(self.rule.tail, self.rule.tail + self.rule.cycle))
+        nodes = [(kind, j) for kind in kinds for j in early if (kind, j) != without]
+        while nodes or known != len(found):
+            known = 0 if nodes else len(found)
+            for node in nodes or [(kind, j) for kind in kinds for j in late]:
+                found = np.unique((found[:, None] + self.weight(node) * np.arange(self.task.base)) % self.modulus)
+            nodes = []
+        return found
+
+    def moved(self, node: Node, rest: Table, other: Table) -> frozenset[int]:
+        """The result digits that change when this digit is raised from 0."""
+        base, still, acted = self.task.base, set(range(self.rule.width)), set[int]()
+        for part in (rest[:32], rest[32:]):  # what acts is mostly seen at once
+            before = self.values(node[0], part, other)
+            for x in range(1, base) if still and len(part) else ():
+                after = self.values(node[0], (part + x * self.weight(node)) % self.modulus, other)
+                acted |= {i for i in still if (before // base**i % base != after // base**i % base).any()}
+                still -= acted
+        return frozenset(acted)
+
+    def values(self, kind: str, own: Table, other: Table) -> Table:
+        """f where one operand has the residues `own`, the other `other`; or the sum has the residues `own`."""
+        import numpy as np
+
+        if self.linear is not None:
+            return (own + self.linear[2]) % self.modulus
+        dtype = np.int64 if magnitude(self.task.expression, self.modulus) < 2**62 else object
+        own, other = own.astype(dtype), other.astype(dtype)
+        a, b = (own[:, None], other) if kind == "a" else (other, own[:, None])
+        return np.broadcast_to(evaluate(self.task.expression, a, b), (len(own), len(other)))
 
 
 def periodic_rule(task: Task) -> Periodic:

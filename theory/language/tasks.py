@@ -82,6 +82,10 @@ class Task:
                 return inner
         return self.expression
 
+    def to_dict(self) -> dict[str, Any]:
+        """What names the task, as plain JSON values."""
+        return {"name": self.name, "expression": self.text, "base": self.base, "modulus": self.modulus}
+
     def truncated(self, digits: int) -> Expression:
         """f(a mod B^n, b mod B^n), n = digits."""
         return truncate(self.expression, self.base**digits)

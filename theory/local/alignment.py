@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from theory.language.domains import Training
 from theory.language.encodings import Encoding
@@ -17,6 +18,7 @@ from theory.language.layouts import Layout, Slot
 from theory.language.tasks import Task
 
 Code = tuple[int, ...]
+Key = TypeVar("Key")
 
 #: roles of the local rule for c_i: (kind, digits already passed since)
 ROLES = (("a", 0), ("b", 0), ("a", 1), ("b", 1), ("c", 1))
@@ -60,10 +62,7 @@ class Positions:
 
     def operands_at(self, family: str, code: Code) -> Iterator[Slot]:
         """The operand digits that have this code for some c_i, lowest first."""
-        keys = self.operands
-        if family == "absolute":
-            keys = tuple(slot for slot in self.slots[code[1] : code[1] + 1] if slot.kind in "ab")
-        for key in keys:
+        for key in self.operands:
             if any(self.code(family, i, key) == code for i in self._asking(family, code, key)):
                 yield key
 
@@ -75,7 +74,7 @@ class Positions:
             case "abacus":
                 return (code[0] + key.place,) if code[0] + key.place >= 0 else ()
             case _:
-                query = code[0] if family == "absolute" else self.place[key] + code[0]
+                query = self.place[key] + code[0]
                 return (slot.place for slot in self.slots[query + 1 : query + 2] if slot.kind == "c")
 
 
@@ -170,8 +169,38 @@ class Support:
 
     def kind(self, code: Code) -> str:
         """The support of one code. The first digit that a line has at it is its lowest, which decides for the line."""
-        lowest = [next((key.place < length for key in places.operands_at(self.family, code)), None) for places, length in self.lines]
-        return "nonzero" if True in lowest else "zero" if False in lowest else "unseen"
+        if self.family == "absolute":
+            query, position = code
+            asked = self._asked.get(query, 0) if position <= query else 0
+            shown = (kind for kind in ("nonzero", "zero") if asked & self._digits.get((position, kind), 0))
+            return next(shown, "unseen")
+        found = "unseen"
+        for places, length in reversed(self.lines):  # the longest shows most
+            if (lowest := next(places.operands_at(self.family, code), None)) is not None:
+                if lowest.place < length:
+                    return "nonzero"
+                found = "zero"
+        return found
+
+
+    @cached_property
+    def _asked(self) -> dict[int, int]:
+        """By position, the lines in which it asks for a result digit, as bits."""
+        return _bits((place - 1, line) for line, (at, _) in enumerate(self.lines) for slot, place in at.place.items() if slot.kind == "c")
+
+    @cached_property
+    def _digits(self) -> dict[tuple[int, str], int]:
+        """By position and kind, the lines that have an operand digit there, as bits."""
+        lines = enumerate(self.lines)
+        digits = ((at.place[slot], slot.place < length, line) for line, (at, length) in lines for slot in at.operands)
+        return _bits(((place, "nonzero" if inside else "zero"), line) for place, inside, line in digits)
+
+
+def _bits(found: Iterable[tuple[Key, int]]) -> dict[Key, int]:
+    bits: dict[Key, int] = {}
+    for key, line in found:
+        bits[key] = bits.get(key, 0) | 1 << line
+    return bits
 
 
 def training_support(encoding: Encoding, layout: Layout, task: Task, training: Training) -> Support:

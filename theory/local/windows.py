@@ -128,7 +128,8 @@ def needed_window(task: Task, direction: str) -> Property:
         return Property(None, f"undecided: {reason}")
     if tokens is None:
         return Property(False, "I/O memory without bound: tokens before the query never show the state, however many are seen")
-    return Property(True, f"I/O memory: the last {tokens} tokens before the query fix the next digit, and no fewer do", tokens)
+    last = "token before the query fixes" if tokens == 1 else f"{tokens} tokens before the query fix"
+    return Property(True, f"I/O memory: the last {last} the next digit, and no fewer do", tokens)
 
 
 # ------------------------------------------------------------------------------------------------------------------------- knowledge

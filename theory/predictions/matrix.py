@@ -12,7 +12,7 @@ from fractions import Fraction
 from theory.automata.machine_tasks import read_machine_task
 from theory.errors import InputError
 from theory.language.domains import Training
-from theory.language.encodings import DEFAULT_LAYOUT, FAMILIES, make_encoding
+from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS, FAMILIES, make_encoding
 from theory.language.layouts import LAYOUTS, Layout, make_layout
 from theory.language.tasks import CATALOGUE, Task, make_task, needs_modulus
 from theory.local.windows import needed_window
@@ -72,14 +72,16 @@ def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str]
     lengths = (training.longest, training.longest + 1)
     for task in watched(tasks, "tasks"):
         for family in families:
-            for name in dict.fromkeys(DEFAULT_LAYOUT.get(family, "padded") if name == "default" else name for name in layouts):
+            own = DEFAULT_LAYOUT.get(ENCODINGS.get(family, family), "padded")
+            for name in dict.fromkeys(own if name == "default" else name for name in layouts):
                 yield Cell.of(_predict(task, family, make_layout(name, max(lengths)), training, lengths, WINDOW))
 
 
 def _predict(task: Task, family: str, layout: Layout, training: Training, lengths: tuple[int, ...], window: int) -> Prediction:
-    if family == "banded" and layout.fixed:
+    kind = ENCODINGS.get(family)
+    if kind == "banded" and layout.fixed:
         layout = replace(layout, width=layout.width + ROOM)
-    return predict(task, make_encoding(family, window if family == "window" else None), layout, training, lengths, "either")
+    return predict(task, make_encoding(family, window if kind == "window" else None), layout, training, lengths, "either")
 
 
 def advise(task: Task, training: Training) -> list[Cell]:

@@ -27,7 +27,7 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
     """The object that `predict --json` prints."""
     task, layout = found.task, found.layout
     return {
-        "task": {"name": task.name, "expression": task.text, "base": task.base, "modulus": task.modulus},
+        "task": task.to_dict(),
         "encoding": found.encoding.name,
         "family": found.encoding.family,
         "window": found.encoding.window,

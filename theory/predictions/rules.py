@@ -11,7 +11,7 @@ from theory.automata.machines import TooLarge
 from theory.errors import InputError
 from theory.language.domains import Training
 from theory.language.encodings import Encoding
-from theory.language.expressions import affine
+from theory.language.expressions import affine, bounds
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
 from theory.local.alignment import ROLES, digit_codes, keeps_codes, shift_lifts, training_support
@@ -98,12 +98,16 @@ def _applicable(
     n, family = training.longest, encoding.family
     longer = min(n + 1, layout.width) if layout.fixed else n + 1
     causal = causality(task, layout)
-    if causal.value is False:
+    constant = support.digits == 0 or _constant(task, longer)
+    same = f"the result is the same for all operands of up to {longer} digits, so no digit is read that could be diluted or unseen"
+    if causal.value is False and not constant:  # else the witness needs operands that are longer still
         yield _not_causal(task, layout, training, causal)
     if family == "window":
-        yield _window(task, encoding, layout, training, support)
+        seen_by = _window(task, encoding, layout, training, support)
+        yield Applied("window undecided", (same,)) if constant and seen_by.rule.outcome != "exact" else seen_by
     if family == "banded":
-        yield _band(task, encoding, layout, training, support)
+        seen_by = _band(task, encoding, layout, training, support)
+        yield Applied("band undecided", (same,)) if constant and seen_by.rule.outcome != "exact" else seen_by
     if family == "none":
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
@@ -129,7 +133,8 @@ def _applicable(
         alone = f"but the order alone is the same in every draw, and there {lift.certificate}: no rule decides what is learned"
         yield Applied("order alone", (drawn, alone))
     tail = layout.fixed and family == "relative"
-    if lift.value and (local.value or _starts_apart(task, layout, local)):
+    shifts = layout.widths(task, longer).c > 1  # a result of one digit has no shift i -> i+1 that could lift
+    if lift.value and shifts and not constant and (local.value or _starts_apart(task, layout, local)):
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
         if tail:
@@ -138,12 +143,14 @@ def _applicable(
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
         yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
-    why = lift.certificate if not lift.value else "no finite digit-serial rule exists"
-    if unseen:
+    why = lift.certificate if not lift.value else "one result digit has no shift" if local.value else "no finite digit-serial rule exists"
+    if unseen and not constant:
         yield Applied("codes unseen", (f"longer inputs use position codes that training never shows ({why})",))
     if new == {"zero"}:
         shown = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         yield Applied("zeros only", (shown, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
+    if constant:
+        yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
     if invariance.value is False:
         shown = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
         yield Applied("no local rule", (shown,))
@@ -151,6 +158,14 @@ def _applicable(
         marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
+
+
+def _constant(task: Task, digits: int) -> bool:
+    """Whether the bounds show one value for all operands of up to so many digits."""
+    if task.machine is not None:
+        return False
+    low, high = bounds(task.expression, task.base**digits - 1)
+    return low == high
 
 
 def _not_causal(task: Task, layout: Layout, training: Training, causal: Property) -> Applied:
@@ -199,13 +214,14 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     if not local.value:
         return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
     need = needed_window(task, layout.result_direction)
-    if need.digits is None:
-        name = "window undecided" if need.value is None else "window without a rule"
-        return Applied(name, (f"what window the task needs: {need.certificate}",))
+    if need.value is None:
+        return Applied("window undecided", (f"what window the task needs: {need.certificate}",))
     fact = f"{need.certificate}; {sees} are seen"
-    if sees < need.digits:
+    if need.digits is None or sees < need.digits:
         counted = majority_of(task, encoding, layout, training)
         share = None if counted is None else counted.accuracy(training.domain, training.longest + 1)
+        if need.digits is None and share is None:
+            return Applied("window without a rule", (f"what window the task needs: {need.certificate}",))
         name = "window far too small" if share is not None and share < FAILING else "window too small"
         return Applied(name, (fact, "the majority answer per visible context is wrong now and then, at each digit"))
     invariant = f"the task is translation invariant: {local.certificate}"

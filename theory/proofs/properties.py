@@ -176,7 +176,7 @@ def low_support(task: Task) -> Property:
     1
     """
     if task.machine is not None:
-        from theory.automata.machine_tasks import machine_low_support
+        from theory.automata.low_support import low_support as machine_low_support
 
         return machine_low_support(task.machine)
     return low_support_of(task.expression, task.base)

@@ -202,7 +202,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 def properties_json(task: Task, training: Training, rows: tuple[Row, ...]) -> dict[str, Any]:
     """The object that `properties --json` prints; `number` is the delay, the digits, the order or the count that a property has."""
     return {
-        "task": {"name": task.name, "expression": task.text, "base": task.base, "modulus": task.modulus},
+        "task": task.to_dict(),
         "train": {"domain": training.domain, "lengths": list(training.lengths)},
         "properties": [
             {

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from operator import add, eq, gt, le, lt, mod, mul, ne, sub, truediv
 from typing import Any
 
@@ -192,7 +191,9 @@ def proven(query: tuple[list[Any], Any]) -> bool:
 
 def _z3() -> Any:
     """z3, imported here alone and when a proof is asked for: theory and empirical run without it."""
-    return import_module("z3")
+    import z3
+
+    return z3
 
 
 def _solver(*assertions: Any) -> Any:

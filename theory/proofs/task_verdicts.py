@@ -1,7 +1,8 @@
 """Properties of a task as verdicts with proof objects: shift equivariance, base compatibility, low support, identifiability.
 
-The decisions are those of `theory.proofs.properties`; a proof object holds what is needed to check one again: a finite test set, a divisor,
-a pair of operands. See `theory.automata.serial` for machines and `theory.proofs.property_report` for all properties of a task at once.
+The decisions are those of `theory.proofs.properties`; a proof object holds what is needed to check one by another argument: an expression
+whose coefficients vanish (theory.proofs.classes), a divisor, a pair of operands. See `theory.automata.serial` for machines and
+`theory.proofs.property_report` for all properties of a task at once.
 """
 
 from __future__ import annotations
@@ -11,30 +12,34 @@ from itertools import product
 from math import gcd
 
 from theory.language.domains import Training, boxes
-from theory.language.expressions import Binary, Const, Expression, Var, bounds, evaluate, substitute
+from theory.language.expressions import Binary, Const, Expression, Var, bounds, evaluate, has_call, nodes, substitute
 from theory.language.tasks import Task
+from theory.proofs.classes import unmoved, vanishes, within
 from theory.proofs.germs import far_above
 from theory.proofs.properties import base_compatibility, low_support, short, value_at
 from theory.proofs.refutations import EveryDigit
 from theory.proofs.residues import prime_to
-from theory.proofs.testsets import Undecided, nonzero_point, period, shift_witness
+from theory.proofs.testsets import Undecided, magnitude, nonzero_point, period, shift_witness
 from theory.proofs.verdicts import Proof, Verdict
+from theory.proofs.verdicts import shift_equivariance as machine_shift_equivariance
 
 Decided = tuple[Verdict, str]  # and how it is proven
+
+MAX_ENUMERATED = 1_000_000  # pairs of operands
 
 
 # ------------------------------------------------------------------------------------------------------------- shift equivariance
 
 
 @dataclass(frozen=True)
-class ZeroOnGrid:
-    """The expression is 0 on a finite test set that decides it (theory.proofs.testsets), so for all integers."""
+class Zero:
+    """The expression is 0 for all integers: decided on a finite test set, and checked by its polynomials on residue classes."""
 
     expression: Expression
 
     def check(self) -> bool:
-        """Evaluate it there again."""
-        return nonzero_point(self.expression) is None
+        """No test set: every coefficient is 0 (theory.proofs.classes)."""
+        return vanishes(self.expression)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ def shift_gap(task: Task) -> Expression:
 
 def shift_equivariance(task: Task) -> Decided:
     """Whether f(B*a, B*b) = B*f(a, b) for all a, b >= 0. This alone is not translation invariance."""
+    if task.machine is not None:
+        return machine_shift_equivariance(task.machine), "machine"
     gap, base = shift_gap(task), task.base
     try:
         point = nonzero_point(gap)
@@ -73,7 +80,7 @@ def shift_equivariance(task: Task) -> Decided:
         point = verdict.proof.a, verdict.proof.b
     if point is None:
         text = f"f({base}a, {base}b) - {base}f(a, b) is 0 on a finite test set"
-        return Verdict(True, text, None, ZeroOnGrid(gap)), "finite test set"
+        return Verdict(True, text, None, Zero(gap)), "finite test set"
     a, b = point
     text = f"{value_at(task.expression, a, b)} but {value_at(task.expression, base * a, base * b)}"
     return Verdict(False, text, None, NotScaled(task, a, b)), "counterexample"
@@ -125,8 +132,8 @@ class LowDigits:
     fewer: tuple[str, int, int] | None
 
     def check(self) -> bool:
-        """B^digits is a period in both operands, on finite test sets; B^(digits - 1) is none, by integers."""
-        if shift_witness(self.task.expression, self.task.base**self.digits) is not None:
+        """B^digits is a period in both operands, by coefficients (theory.proofs.classes); B^(digits - 1) is none, by integers."""
+        if not unmoved(self.task.expression, self.task.base**self.digits):
             return False
         if self.fewer is None:
             return self.digits == 0
@@ -137,6 +144,8 @@ class LowDigits:
 def support(task: Task) -> Decided:
     """Whether f depends on finitely many low digits, and on how many at least."""
     found, expression, base = low_support(task), task.expression, task.base
+    if isinstance(found, Verdict):  # a task given by a machine
+        return found, "machine"
     if found.value:
         m = found.digits or 0
         proof = LowDigits(task, m, shift_witness(expression, base ** (m - 1)) if m else None)
@@ -178,9 +187,25 @@ class NeverWraps:
     training: Training
 
     def check(self) -> bool:
-        """By interval arithmetic."""
-        low, high = bounds(self.task.inner, self.task.base**self.training.longest - 1)
-        return self.task.modulus is not None and 0 <= low <= high < self.task.modulus
+        """By all pairs where they are few, else by polynomials on residue classes; where functions leave none, by the intervals again."""
+        import numpy as np
+
+        p, inner, largest = self.task.modulus, self.task.inner, self.task.base**self.training.longest - 1
+        if p is None:
+            return False
+        ends = [largest + 1 if Var(name) in nodes(inner) else 1 for name in "ab"]
+        if ends[0] * ends[1] <= MAX_ENUMERATED and max(p, magnitude(inner, largest)) < 2**62:
+            values = evaluate(inner, np.arange(ends[0])[:, None], np.arange(ends[1]))
+            return bool(np.all((values >= 0) & (values < p)))
+        if has_call(inner):
+            return inside(inner, largest, p)
+        return within(inner, 0, p - 1, largest)
+
+
+def inside(inner: Expression, largest: int, p: int) -> bool:
+    """Whether interval arithmetic keeps the value in 0..p-1 for operands up to `largest`."""
+    low, high = bounds(inner, largest)
+    return 0 <= low <= high < p
 
 
 def identifiability(task: Task, training: Training) -> Decided:
@@ -188,7 +213,7 @@ def identifiability(task: Task, training: Training) -> Decided:
     p, base = task.modulus, task.base
     assert p is not None, "asked of tasks with an outermost modulus"
     never = NeverWraps(task, training)
-    if never.check():
+    if inside(task.inner, base**training.longest - 1, p):
         high = bounds(task.inner, base**training.longest - 1)[1]
         text = f"before the modulus no pair of up to {training.longest} digits exceeds {short(high)} < {short(p)}: the modulus never acts"
         return Verdict(False, text, None, never), "interval arithmetic"
