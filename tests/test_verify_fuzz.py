@@ -116,4 +116,4 @@ def test_any_prediction_is_shown_or_refused(tmp_path: Path, key: str, value: Any
         rows = matrix(registered_groups(tmp_path), [])
     except InputError as error:
         problem = str(error)
-    assert bool(rows) != ("predictions.json" in problem)
+    assert bool(rows) != ("predictions" in problem)
