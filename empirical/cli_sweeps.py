@@ -12,6 +12,7 @@ from empirical.cli_options import Device, Groups, Json, Results, RunNames, find_
 from theory.errors import InputError
 
 PlanFile = Annotated[Path, typer.Argument(help="TOML plan: one table per group, with a list of seeds")]
+EXECUTORS = "embedded (a process per run), ray (local, or at RAY_ADDRESS), or ensemble (runs of one shape as one model: for a GPU)"
 Archive = Annotated[Path, typer.Argument(help="archive of runs, .tar.gz")]
 
 
@@ -31,7 +32,7 @@ def sweep(
     jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="runs at a time; default: the cores, or the GPUs")] = None,
     device: Device = "auto",
     share: Annotated[float, typer.Option(help="part of a GPU that one run takes")] = 1.0,
-    executor: Annotated[str, typer.Option(help="embedded (a process per run), or ray (local, or at RAY_ADDRESS)")] = "embedded",
+    executor: Annotated[str, typer.Option(help=EXECUTORS)] = "embedded",
     retries: Annotated[int, typer.Option(min=0, max=10, help="further attempts at a run that crashes")] = 1,
     as_json: Json = False,
 ) -> int:
@@ -48,6 +49,8 @@ def sweep(
         raise InputError("--group goes with --grid: the groups of a plan have names of their own")
     groups = read_plan(Path(files[0])) if files else read_grid(" ".join([*(grid or ()), *axes]), group)
     planned = jobs_of(groups)
+    if executor == "ensemble":
+        return _together(planned, results, device, as_json)
     with interruptible():
         swept = _swept(planned, results, executor, jobs, device, share, retries, as_json)
     if as_json:
@@ -59,13 +62,26 @@ def sweep(
     return 0
 
 
+def _together(planned: Any, results: Path, device: str, as_json: bool) -> int:
+    """Runs of one shape trained as one model each."""
+    from empirical.ensemble import train_together
+    from empirical.progress import bar
+
+    where = usable_device(device)
+    with interruptible(), bar(max(job.spec.steps for job in planned), f"{len(planned)} runs") as report:
+        done = train_together([(job.spec, job.group) for job in planned], results, where, report)
+    digests = [run.spec.digest for run in done]
+    print(json.dumps({"stored": digests}, indent=1) if as_json else f"{len(digests)} runs stored in {results}")
+    return 0
+
+
 def _swept(planned: Any, results: Path, executor: str, slots: int | None, device: str, share: float, retries: int, quiet: bool) -> Any:
     from empirical.board import Board
     from empirical.ray_tasks import RayTasks
     from empirical.sweep import Executor, Processes, sweep, unfinished
 
     if executor not in ("embedded", "ray"):
-        raise InputError(f"unknown executor {executor!r}: choose embedded or ray")
+        raise InputError(f"unknown executor {executor!r}: choose embedded, ray or ensemble")
     if not 0 < share <= 1:
         raise InputError(f"--share {share}: must lie above 0, and at 1 at most")
     waiting = unfinished(planned, results)

@@ -43,7 +43,8 @@ def exact_matches(model: GPT, targets: Sequence[Lines]) -> list[Tensor]:
             same_N = ~parts_NQ.any(1)
             at_N = parts_NQ.int().argmax(1)
             before_NQ = torch.arange(parts_NQ.shape[1], device=index.device) < at_N[:, None]
-            goes_on_N = (right_NQ | ~before_NQ).all(1) & (said_NQ == target.token_NT[index][:, first.asked_Q]).gather(1, at_N[:, None])[:, 0]
+            says_NQ = said_NQ == target.token_NT[index][:, first.asked_Q]
+            goes_on_N = (right_NQ | ~before_NQ).all(1) & says_NQ.gather(1, at_N[:, None])[:, 0]
             rest = (goes_on_N & ~same_N).nonzero()[:, 0]
             mask[index] = right_NQ.all(1) & same_N
             if len(rest):

@@ -16,6 +16,7 @@ from empirical.ensemble import Ensemble, EnsembleTrainer, shape_of, train_togeth
 from empirical.spec import RunSpec
 from empirical.store import failures, load_run
 from empirical.train import Trainer, TrainingError, train
+from tests.command import called
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
 
@@ -168,3 +169,28 @@ def test_a_member_whose_loss_is_no_number_stops_alone(tmp_path: Path) -> None:
     for spec in (spec for spec in MIXED[:3] if spec != broken):
         assert load_run(tmp_path / spec.digest).spec == spec
     assert not (tmp_path / broken.digest / "result.json").exists()
+
+
+def test_a_sweep_trains_runs_of_one_shape_together(tmp_path: Path) -> None:
+    """`arith-train sweep --executor ensemble`."""
+    plan = tmp_path / "plan.toml"
+    common = """encoding = "absolute"
+layout = "padded"
+width = 3
+train = "1-2"
+test = "3"
+preset = "local"
+steps = 3
+examples = 20
+batch = 8
+"""
+    tasks = {"sum": ('task = "mod-add"\nmodulus = 20', [0, 1]), "product": ('task = "mod-mul"\nmodulus = 30', [0])}
+    plan.write_text("".join(f"[{name}]\n{task}\nseeds = {seeds}\n{common}\n" for name, (task, seeds) in tasks.items()))
+    words = ("sweep", str(plan), "--executor", "ensemble", "--device", "cpu", "--results", str(tmp_path / "runs"))
+    done = called("empirical", *words)
+    assert done.code == 0, done.err
+    assert "3 runs stored" in done.out
+    runs = [load_run(path.parent) for path in (tmp_path / "runs").glob("*/result.json")]
+    assert sorted((run.result["group"], run.spec.seed, run.result["ensemble"]["members"]) for run in runs) == [
+        ("product", 0, 3), ("sum", 0, 3), ("sum", 1, 3),
+    ]  # fmt: skip

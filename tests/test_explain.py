@@ -135,7 +135,8 @@ def test_every_rule_names_what_it_rests_on() -> None:
     for name, rule in RULES.items():
         assert rule.status in STATUS
         assert set(rule.assumptions) <= set(ASSUMPTIONS)
-        assert (rule.outcome == "undetermined") == (rule.refuted_by == "nothing, as nothing is said"), name
+        silent = rule.outcome == "undetermined" and name != "window half enough"  # there no word fits, but the accuracy is counted
+        assert silent == (rule.refuted_by == "nothing, as nothing is said"), name
         assert rule.refuted_by
         assert rule.status != "conditional" or rule.assumptions
     assert {name for rule in RULES.values() for name in rule.assumptions} == set(ASSUMPTIONS)

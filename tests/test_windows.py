@@ -245,14 +245,14 @@ def test_majority_by_enumeration(expr: str, base: int, direction: str, window: i
         assert found.accuracy(test_domain, length) == counted(task, direction, window, trained, domain, length, test_domain)
 
 
-@pytest.mark.parametrize("window", [3, 4, 6])
-def test_a_state_that_no_window_shows_is_guessed(window: int) -> None:
+@pytest.mark.parametrize(("window", "upward"), [(3, "undetermined"), (4, "decays"), (6, "decays")])  # 3: less than half are right
+def test_a_state_that_no_window_shows_is_guessed(window: int, upward: str) -> None:
     """The parity of the ones so far is written below a one, so between two ones it is out of sight of any window for once."""
     task = machine_task(tabulate(2, 1, 0, lambda s, group: (s ^ group[0], s & group[0])))
     assert needed_window(task, "lsd").value is False
     training = make_training("either", "1-4")
     found = predict(task, make_encoding("window", window), make_layout("interleaved", 1), training, (2, 4, 5), "either")
-    assert found.outcome.upward == "decays"
+    assert found.outcome.upward == upward
     assert [row.exact for row in found.accuracy] == [counted(task, "lsd", window, (1, 2, 3, 4), "either", n, "either") for n in (2, 4, 5)]
     assert found.accuracy[-1].exact not in (None, 1)
 

@@ -320,8 +320,8 @@ def affine(expression: Expression) -> tuple[int, int, int] | None:
 def bounds(expression: Expression, largest: int) -> tuple[int, int]:
     """An interval that holds every value for 0 <= a, b <= largest; exact for monotone expressions.
 
-    >>> bounds(parse("a - b"), 99), bounds(parse("a*b % 7"), 99)
-    ((-99, 99), (0, 6))
+    >>> bounds(parse("a - b"), 99), bounds(parse("3*a - a"), 99), bounds(parse("a*b % 7"), 99)
+    ((-99, 99), (0, 198), (0, 6))
     """
     match expression:
         case Var():
@@ -339,6 +339,9 @@ def bounds(expression: Expression, largest: int) -> tuple[int, int]:
             (a, b), (c, d) = bounds(left, largest), bounds(right, largest)
             if op == "+":
                 return a + c, b + d
+            if op == "-" and (terms := affine(expression)) is not None:  # 3*a - a: equal terms cancel
+                moves = [sorted((0, slope * largest)) for slope in terms[:2]]
+                return terms[2] + sum(low for low, _ in moves), terms[2] + sum(high for _, high in moves)
             if op == "-":
                 return a - d, b - c
             ends = [_apply(op, x, y) for x in (a, b) for y in (c, d)]

@@ -110,7 +110,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         downward=(upward if everywhere else downward(task, encoding, layout, training, support)) if "downward" in regions else None,
         upward=upward if "upward" in regions else None,
     )
-    if applied.name in ("window too small", "window far too small"):
+    if applied.name in ("window too small", "window half enough", "window far too small"):
         accuracy = _majority(task, encoding, layout, training, lengths, domain)
     else:
         longest = applied.longest or longest

@@ -54,6 +54,7 @@ RULES: dict[str, Rule] = {
     "window without a rule": Rule("fails", "hypothesis", (), FAILED),
     "window far too small": Rule("fails", "hypothesis", ("A1",), FAILED, everywhere=True),
     "window too small": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
+    "window half enough": Rule("undetermined", "hypothesis", ("A1",), "an accuracy other than the counted one", everywhere=True),
     "window holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "band undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
@@ -222,8 +223,11 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         share = None if counted is None else counted.accuracy(training.domain, training.longest + 1)
         if need.digits is None and share is None:
             return Applied("window without a rule", (f"what window the task needs: {need.certificate}",))
-        name = "window far too small" if share is not None and share < FAILING else "window too small"
-        return Applied(name, (fact, "the majority answer per visible context is wrong now and then, at each digit"))
+        guessed = "the majority answer per visible context is wrong now and then, at each digit"
+        if share is not None and FAILING <= share < DECAYING:
+            between = f"it gets {float(100 * share):.3g} % at length {training.longest + 1}, too much to be called failing and too little for decaying"
+            return Applied("window half enough", (fact, guessed, between))
+        return Applied("window far too small" if share is not None and share < FAILING else "window too small", (fact, guessed))
     invariant = f"the task is translation invariant: {local.certificate}"
     return Applied("window holds the rule", (invariant, fact, "each answer is a function of a bounded context, at every length alike"))
 
