@@ -21,7 +21,9 @@ from theory.language.expressions import affine
 from theory.language.layouts import Slot, digits
 
 #: which tokens a query may read for c_i, beside all others
-ROLES = ("a_i", "b_i", "c_i-1", "a_i-1", "b_i-1", "a higher", "b higher", "a lower", "b lower", "c lower", "c higher", "separators", "itself")
+ROLES = (
+    "a_i", "b_i", "c_i-1", "a_i-1", "b_i-1", "a higher", "b higher", "a lower", "b lower", "c lower", "c higher", "separators", "itself",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ PROVENANCE: dict[str, Any] = {
     "claims_file": "x.yaml", "sha256": "0" * 64, "evidence_sha256": "1" * 64, "seed": 1, "examples": 200, "commit": "c" * 40,
     "sample": True, "versions": {"python": "3"},
 }  # fmt: skip
-LOADED = Loaded(Path("x.yaml"), "0" * 64, tuple(CLAIMS), (Assumption(id="A1", statement="learners learn", tested_by=("c", "d")),))
+LOADED = Loaded(Path("x.yaml"), "0" * 64, tuple(CLAIMS), (Assumption(id="A1", statement="learners learn"),))
 
 
 @pytest.fixture(scope="module")

@@ -110,11 +110,10 @@ class Registration(Model):
 
 
 class Assumption(Model):
-    """A hypothesis about learners that predictions rest on, and the claims that test it."""
+    """A hypothesis about learners that predictions rest on; the claims that name it test it."""
 
     id: AssumptionId
     statement: Text
-    tested_by: Ids
 
 
 class Claim(Model):
@@ -236,9 +235,6 @@ def _refuse_unknown(file: ClaimsFile, document: Document, name: str) -> None:
     """References to claims and assumptions that the file does not hold, and claims that depend on themselves."""
     ids, declared = {claim.id for claim in file.claims}, [assumption.id for assumption in file.assumptions]
     for index, assumption in enumerate(file.assumptions):
-        where = ("assumptions", index, "tested_by")
-        if unknown := sorted(set(assumption.tested_by) - ids):
-            raise InputError(f"{name}:{document.line(where)}: assumptions.{index}.tested_by: unknown claim {unknown[0]!r}")
         if declared.index(assumption.id) < index:
             line = document.line(("assumptions", index, "id"))
             raise InputError(f"{name}:{line}: assumptions.{index}.id: {assumption.id} is declared twice")

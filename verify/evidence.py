@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.exact.accuracy import truncation_accuracy
@@ -55,11 +55,38 @@ def load_evidence(folder: Path) -> list[Run]:
     """All finished runs in a folder, digests checked; pilot runs are left out.
 
     Raises:
-        InputError: a run was cut or edited.
+        InputError: a run was cut or edited, or holds what no run writes.
     """
-    from empirical.store import load_runs
+    from empirical.store import load_run, load_runs
 
-    return [run for run in load_runs(folder) if run.result.get("group") and not str(run.result["group"]).startswith("pilot-")]
+    try:
+        runs = load_runs(folder)
+    except (KeyError, TypeError):  # a result without a group, or with one that is no text
+        runs = [load_run(path.parent) for path in sorted(folder.glob("*/result.json"))]
+    for run in runs:
+        if problem := _result_problem(run.result):
+            raise InputError(f"{run.folder / 'result.json'}: {problem}: restore the folder, or delete it and train again")
+    return [run for run in runs if run.result.get("group") and not run.result["group"].startswith("pilot-")]
+
+
+def _result_problem(result: Mapping[str, Any]) -> str:
+    """What is wrong with a result whose digest is right, or nothing."""
+    if not isinstance(result.get("group"), str | None):
+        return f"group is {result['group']!r}, no text"
+    for name in ("weights_sha256", "commit", "predictions", "data_stream"):
+        if not isinstance(result.get(name), str | None):
+            return f"{name} is {result[name]!r}, no text"
+    entries = result.get("evaluation", [])
+    if not isinstance(entries, list):
+        return "evaluation is no list"
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            return f"evaluation.{index} is no object"
+        for name in ("length", "examples", "truth", "learned"):
+            value = entry.get(name)
+            if not (type(value) is int and value >= 0) and not (name == "learned" and value is None):
+                return f"evaluation.{index}.{name} is {value!r}, no count"
+    return ""
 
 
 def of_group(runs: Sequence[Run], group: str) -> list[Run]:
@@ -97,14 +124,26 @@ def registered(run: Run) -> bool:
     Raises:
         InputError: it says so, but the code was not committed, or the prediction was edited since.
     """
-    from empirical.store import registrations
-
-    stated, held = run.result.get("predictions"), registrations(run.folder.parent).get(run.spec.digest)
+    stated, held = run.result.get("predictions"), registered_digests(run.folder.parent).get(run.spec.digest)
     if stated is not None and run.result.get("dirty"):
         raise InputError(f"network {run.spec.digest} is marked as registered, but its code was not committed: train it again from a commit")
     if stated is not None and held is not None and held != stated:
         raise InputError(f"network {run.spec.digest}: its registered predictions were edited since: restore them")
     return stated is not None and held == stated
+
+
+def registered_digests(store: Path) -> dict[str, str]:
+    """Run digest -> SHA-256 of the file of registered predictions that names it.
+
+    Raises:
+        InputError: such a file is not readable.
+    """
+    from empirical.store import registrations
+
+    try:
+        return registrations(store)
+    except TypeError:  # a digest that is no text
+        raise InputError(f"{store}/predictions*.json: a run is named by no text: restore the file, or register the plan again") from None
 
 
 def missing(runs: Sequence[Run], group: str) -> list[str]:
@@ -113,11 +152,9 @@ def missing(runs: Sequence[Run], group: str) -> list[str]:
     Raises:
         InputError: a file of registered predictions is not readable.
     """
-    from empirical.store import registrations
-
     found, named = {run.spec.digest for run in runs}, set[str]()
     for store in {run.folder.parent for run in runs}:
-        registrations(store)  # refuses what is no such file
+        registered_digests(store)  # refuses what is no such file
         for path in store.glob("predictions*.json"):
             named.update(json.loads(path.read_bytes())["groups"].get(group, {"runs": {}})["runs"].values())
     return sorted(named - found)

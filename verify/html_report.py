@@ -66,7 +66,7 @@ def html_report(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping
         counts={name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS},
         signs=SIGNS,
         verdict_names=VERDICTS,
-        assumptions=[(one, tested(one, verdicts)) for one in loaded.assumptions],
+        assumptions=[(one, tested(one, loaded.claims, verdicts)) for one in loaded.assumptions],
         rows=rows,
         outcomes=(*OUTCOMES, "mixed"),
         calibration=calibration(rows),
@@ -75,11 +75,12 @@ def html_report(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping
     )
 
 
-def tested(assumption: Assumption, verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
-    """Verdict -> the claims that test an assumption."""
+def tested(assumption: Assumption, claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+    """Verdict -> the claims that test an assumption: those that rest on it."""
+    resting = {claim.id for claim in claims if assumption.id in (claim.assumptions or ())}
     found: dict[str, list[str]] = {}
     for verdict in verdicts:
-        if verdict.id in assumption.tested_by:
+        if verdict.id in resting:
             found.setdefault(verdict.verdict, []).append(verdict.id)
     return found
 

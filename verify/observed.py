@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theory.errors import InputError
+from verify.evidence import registered_digests
 from verify.statistics import Cell, Interval, clopper_pearson
 
 if TYPE_CHECKING:
@@ -39,14 +41,31 @@ class Row:
 
 
 def registered_groups(results: Path) -> dict[str, dict[str, Any]]:
-    """Group -> what was registered for it, from the prediction files of a store."""
-    from empirical.store import registrations
+    """Group -> what was registered for it, from the prediction files of a store.
 
-    registrations(results)  # refuses what is no such file
+    Raises:
+        InputError: such a file does not say what a prediction says.
+    """
+    registered_digests(results)  # refuses what is no such file
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(results.glob("predictions*.json")):
-        found |= json.loads(path.read_bytes())["groups"]
+        groups = json.loads(path.read_bytes())["groups"]
+        if wrong := [name for name, said in groups.items() if not _readable(said)]:
+            raise InputError(f"{path}: groups.{wrong[0]}: no registered prediction: restore the file, or register the plan again")
+        found |= groups
     return found
+
+
+def _readable(said: Any) -> bool:
+    """Whether a group holds what the report shows of it."""
+    try:
+        lengths, values = said["train"]["lengths"], [row["value"] for row in said["accuracy"] if row["length"] > 0]
+        texts = (said["task"]["expression"], said["encoding"], said["layout"], said["status"])
+        whole = bool(lengths) and all(type(length) is int for length in lengths) and type(said["task"]["base"]) is int
+        shares = all(value is None or 0 <= value <= 1 for value in values)
+        return whole and shares and all(isinstance(text, str) for text in texts) and isinstance(said["outcome"], dict)
+    except (KeyError, TypeError):
+        return False
 
 
 def observed_outcome(runs: Sequence[Run]) -> str:

@@ -17,6 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from theory.errors import InputError
 
 MAX_BYTES = 1_000_000
+MAX_EVENTS = 30_000  # that the parser reports: about five times those of this project's file, read in seconds
 MAX_DEPTH = 20
 NEWLINE = b"\n"
 
@@ -76,7 +77,7 @@ def read_yaml(raw: bytes, name: str) -> Document:
 def _refuse_tricks(text: str, name: str) -> None:
     """Walk the events, which costs no memory, and stop at the first thing that a claims file has no use for."""
     depth = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
+    for number, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
         kind = type(event).__name__
         line = event.start_mark.line + 1
         if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
@@ -84,6 +85,8 @@ def _refuse_tricks(text: str, name: str) -> None:
         if getattr(event, "tag", None) is not None:
             raise InputError(f"{name}:{line}: tags are not read: write a plain value")
         depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        if number > MAX_EVENTS:
+            raise InputError(f"{name}:{line}: too many values: at most {MAX_EVENTS} marks, keys and values are read")
         if depth > MAX_DEPTH:
             raise InputError(f"{name}:{line}: nested more than {MAX_DEPTH} levels deep")
 

@@ -225,8 +225,8 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
             return Applied("window without a rule", (f"what window the task needs: {need.certificate}",))
         guessed = "the majority answer per visible context is wrong now and then, at each digit"
         if share is not None and FAILING <= share < DECAYING:
-            between = f"it gets {float(100 * share):.3g} % at length {training.longest + 1}, too much to be called failing and too little for decaying"
-            return Applied("window half enough", (fact, guessed, between))
+            worth = f"it is worth {float(100 * share):.3g} % at length {training.longest + 1}: neither failing nor decaying"
+            return Applied("window half enough", (fact, guessed, worth))
         return Applied("window far too small" if share is not None and share < FAILING else "window too small", (fact, guessed))
     invariant = f"the task is translation invariant: {local.certificate}"
     return Applied("window holds the rule", (invariant, fact, "each answer is a function of a bounded context, at every length alike"))
