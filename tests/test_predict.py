@@ -43,7 +43,8 @@ CASES = [
     ("a + b", "relative", {"layout": "reversed"}, "fails", "hypothesis", "codes unseen"),
     ("a + b", "abacus", {}, "decays", "hypothesis", "shift lifts"),
     ("a + b", "none", {}, "undetermined", "hypothesis", "no positions"),
-    ("a + b", "absolute", {"layout": "interleaved", "direction": "msd"}, "fails", "proven", "not causal"),
+    ("a + b", "absolute", {"layout": "interleaved", "direction": "msd"}, "undetermined", "hypothesis", "not causal, half guessed"),  # 5.8 %
+    ("a + b", "absolute", {"layout": "interleaved", "direction": "msd", "train": "5"}, "fails", "proven", "not causal"),  # 3.1 %
     ("a * b", "absolute", {}, "truncation", "conditional", "zeros only"),
     ("a * b", "relative", {}, "fails", "hypothesis", "no local rule"),
     ("a * b", "shaw", {"layout": "padded"}, "fails", "hypothesis", "no local rule"),
@@ -81,7 +82,10 @@ CASES = [
     ("a // 7", "window", {"window": 4, "direction": "msd"}, "exact", "conditional", "window holds the rule"),
     ("a // 11", "window", {"window": 4, "direction": "msd"}, "decays", "hypothesis", "window too small"),
     ("b // 11", "window", {"window": 6, "direction": "msd"}, "exact", "conditional", "window holds the rule"),
-    ("a // 7", "window", {"window": 4}, "fails", "proven", "not causal"),
+    ("a // 7", "window", {"window": 4}, "undetermined", "hypothesis", "not causal, half guessed"),  # 14 % of the remainders are guessed
+    ("a == b", "window", {"window": 4}, "undetermined", "hypothesis", "not causal, half guessed"),  # 0 is right on nearly every line
+    ("max(a, b)", "relative", {"layout": "interleaved"}, "undetermined", "hypothesis", "not causal, half guessed"),  # a copy of a: 55 %
+    ("a * b % 101", "window", {"window": 4}, "fails", "hypothesis", "not causal, uncounted"),
     ("a // 7", "relative", {"layout": "interleaved", "direction": "msd"}, "decays", "hypothesis", "shift lifts"),
     ("a // 7", "absolute", {}, "truncation", "conditional", "zeros only"),
     ("(a + b) % 150", "relative", {}, "fails", "hypothesis", "no local rule"),
@@ -90,7 +94,7 @@ CASES = [
     ("(a + b) % 100", "absolute", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),
     ("(3*a + b) % 24", "window", {"window": 9, "base": 12}, "undetermined", "hypothesis", "window undecided"),  # causal: 12 divides 24
     ("(3*a + b) % 24", "absolute", {"base": 12}, "exact", "conditional", "low digits suffice"),
-    ("(3*a + b) % 24", "window", {"window": 9, "base": 10}, "fails", "proven", "not causal"),
+    ("(3*a + b) % 24", "window", {"window": 9, "base": 10}, "undetermined", "hypothesis", "not causal, half guessed"),
     ("max(a, b)", "absolute", {}, "truncation", "conditional", "zeros only"),
     ("a + b", "randomised", {}, "undetermined", "hypothesis", "order alone"),
     ("a + b", "randomised-rope", {"layout": "interleaved"}, "undetermined", "hypothesis", "order alone"),
@@ -98,7 +102,7 @@ CASES = [
     ("a * b", "randomised", {}, "fails", "hypothesis", "order without a rule"),
     ("(a + b) % 101", "random-subset", {"layout": "plain"}, "fails", "hypothesis", "order without a rule"),
     ("a * b % 1", "randomised", {}, "exact", "conditional", "low digits suffice"),  # of no digits
-    ("a // 7", "randomised", {"layout": "interleaved"}, "fails", "proven", "not causal"),
+    ("a // 7", "randomised", {"layout": "interleaved"}, "undetermined", "hypothesis", "not causal, half guessed"),
     ("b + a", "t5", {"layout": "interleaved", "direction": "msd", "train": "1", "base": 2}, "decays", "hypothesis", "not causal, guessed"),
     ("a + b", "abacus", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),  # a, b, c of a place share one code
     ("2*a + 3*b", "abacus", {}, "decays", "hypothesis", "shift lifts"),  # separators tell the operands apart

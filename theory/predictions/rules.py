@@ -16,7 +16,7 @@ from theory.language.layouts import Layout
 from theory.language.tasks import Task
 from theory.local.alignment import ROLES, digit_codes, keeps_codes, shift_lifts, training_support
 from theory.local.bands import band, coverage, reach
-from theory.local.lookahead import best_accuracy, looks_ahead
+from theory.local.guessing import guess_bounds
 from theory.local.majority import majority_of
 from theory.local.windows import local_machine, needed_window
 from theory.proofs.causality import causality
@@ -49,6 +49,8 @@ class Rule:
 #: name -> rule; in the decision order
 RULES: dict[str, Rule] = {
     "not causal": Rule("fails", "proven", (), "nothing: two inputs with the same visible tokens need different digits", everywhere=True),
+    "not causal, uncounted": Rule("fails", "hypothesis", (), FAILED, everywhere=True),
+    "not causal, half guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
     "not causal, guessed": Rule("decays", "hypothesis", ("A1",), DECAYED, everywhere=True),
     "window undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "window without a rule": Rule("fails", "hypothesis", (), FAILED),
@@ -170,16 +172,27 @@ def _constant(task: Task, digits: int) -> bool:
 
 
 def _not_causal(task: Task, layout: Layout, training: Training, causal: Property) -> Applied:
-    """Never exact, which is what is proven; how much can be right by guessing is counted where a machine of the other direction is known.
+    """Never exact, which is what is proven; how much can be right by guessing is counted or bounded (theory.local.guessing).
 
     Guesses can be worth something: a // 7 is invertible mod powers of 10, so least significant first the remainder is guessed once, and 1/7
-    of the lines are right at every length.
+    of the lines are right at every length; a == b is 0 nearly always. Failing is proven where no guess is worth 5 % one digit on.
     """
     length = training.longest + 1
-    best = best_accuracy(task, layout, 0, training.domain, length) if looks_ahead(task, layout) else None
-    limit = "" if best is None else f"; from the digits in sight at best {float(100 * best):.3g} % of lines of length {length} are right"
-    why = (f"the layout is not causal for the task: {causal.certificate}", f"no network of any size can be exact{limit}")
-    return Applied("not causal" if best is None or best < DECAYING else "not causal, guessed", why)
+    least, most = guess_bounds(task, layout, training.domain, length)
+    if least == most:
+        name = "not causal" if most < FAILING else "not causal, guessed" if least >= DECAYING else "not causal, half guessed"
+        limit = f"from the digits in sight at best {float(100 * most):.3g} % of lines of length {length} are right"
+    elif most < FAILING:
+        name, limit = "not causal", f"of lines of length {length} at most {float(100 * most):.3g} % are right"
+    elif least >= FAILING:
+        name, limit = (
+            "not causal, half guessed",
+            f"but one of {least.denominator} guesses is right on each line of length {length}, too much to be called failing",
+        )
+    else:
+        name, limit = "not causal, uncounted", "how much guessing is worth is not counted for this task"
+    why = (f"the layout is not causal for the task: {causal.certificate}", f"no network of any size can be exact; {limit}")
+    return Applied(name, why)
 
 
 def dilution(task: Task, trained: int, longer: int) -> str:

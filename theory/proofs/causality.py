@@ -35,7 +35,7 @@ def causality(task: Task, layout: Layout) -> Property:
 @lru_cache(256)  # one task meets many layouts and encodings
 def _causal_lsd(expression: Expression, base: int) -> Property:
     """f mod B^j may depend on the low j digits only, for every j >= 1."""
-    if _lipschitz(expression, base):
+    if lipschitz(expression, base):
         return Property(True, f"sums, products and remainders mod powers of {base} never move information to a lower digit")
     match expression:
         case Binary("%", inner, Const(p)) if (coefficients := affine(inner)) is not None:
@@ -63,13 +63,13 @@ def _not_causal(expression: Expression, witness: tuple[str, int, int], base: int
     return Property(False, f"{found}: a change below {base}^{j} that the operands below {base}^{j} do not show")
 
 
-def _lipschitz(expression: Expression, base: int) -> bool:
+def lipschitz(expression: Expression, base: int) -> bool:
     """Whether the form of the expression shows causality from the least significant digit."""
     match expression:
         case Binary("%", left, Const(p)):
-            return _lipschitz(left, base) and p in {base**k for k in range(p.bit_length() + 1)}
+            return lipschitz(left, base) and p in {base**k for k in range(p.bit_length() + 1)}
         case Binary(op, left, right):
-            return op != "//" and _lipschitz(left, base) and _lipschitz(right, base)
+            return op != "//" and lipschitz(left, base) and lipschitz(right, base)
         case Call():
             return False
     return True
