@@ -92,7 +92,7 @@ def test_a_network_is_certified_and_is_right_on_long_numbers(network: Run) -> No
 def test_a_planted_wrong_weight_is_found(network: Run, tmp_path: Path) -> None:
     """The head that looks four tokens back goes blind: the network is right on short numbers still, and the input shown is really wrong."""
     weights = load_file(network.folder / "weights.safetensors")
-    weights["blocks.0.attention.distance"][4] = -60.0
+    weights["blocks.0.attention.encoding.distance"][4] = -60.0
     planted = certify(with_weights(tmp_path / DOUBLING.digest, DOUBLING, weights))
     assert planted.verdict == "refuted"
     assert planted.findings.failing > 0
@@ -255,7 +255,7 @@ def exactly(model: GPT, spec: RunSpec, tokens: Sequence[int]) -> list[Any]:
             for h in range(spec.heads):
                 here = range(h * size, (h + 1) * size)
                 scores = [
-                    sum(q[p][e] * kv[k][e] for e in here) / mpmath.sqrt(size) + weights[name + "attention.distance"][p - k, h] for k in keys
+                    sum(q[p][e] * kv[k][e] for e in here) / mpmath.sqrt(size) + weights[name + "attention.encoding.distance"][p - k, h] for k in keys
                 ]
                 total = sum(mpmath.exp(score) for score in scores)
                 for score, k in zip(scores, keys, strict=True):

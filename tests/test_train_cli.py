@@ -49,7 +49,6 @@ def in_folder(line: str, folder: Path) -> Done:
 BAD = [
     ("run --task divide", "divide"),
     ("run --pe sideways", "sideways"),
-    ("run --pe rope", "cannot be trained"),
     ("run --pe window", "--window"),
     ("run --layout diagonal", "diagonal"),
     ("run --task mod-add", "--modulus"),

@@ -53,7 +53,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in (1, 2):
         spec = RunSpec(
             task="copy", train_lengths=(1,), test_lengths=(1, 2), encoding="absolute", layout="padded", width=2, base=6,
-            layers=1, heads=2, dim=32, steps=150, batch=64, examples=100, warmup=5, dropout=0.0, lr=5e-3, seed=seed,
+            layers=1, heads=2, dim=32, steps=300, batch=64, examples=100, warmup=5, dropout=0.0, lr=5e-3, seed=seed,
         )  # fmt: skip
         train(spec, results, group="tiny")
     return results
