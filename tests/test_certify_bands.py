@@ -82,7 +82,7 @@ def test_a_banded_network_is_certified_up_to_the_digits_that_it_masters(banded: 
 def test_a_planted_wrong_weight_is_found_in_a_banded_network(banded: Run, offset: int, tmp_path: Path) -> None:
     """One of the five offsets goes blind. What is still certified is right, by asking for all of it, and the next digit is not."""
     weights = load_file(banded.folder / "weights.safetensors")
-    weights["blocks.0.attention.distance"][offset] = -60.0
+    weights["blocks.0.attention.encoding.distance"][offset] = -60.0
     planted = certify(with_weights(tmp_path / BANDED.digest, BANDED, weights))
     assert planted.verdict == "refuted"
     assert planted.digits is not None
@@ -173,7 +173,7 @@ def test_machines_with_too_many_situations_are_refused(banded: Run, tmp_path: Pa
 
 def test_weights_of_another_width_of_band_are_refused(banded: Run, tmp_path: Path) -> None:
     weights = load_file(banded.folder / "weights.safetensors")
-    weights["blocks.0.attention.distance"] = weights["blocks.0.attention.distance"][:4]
+    weights["blocks.0.attention.encoding.distance"] = weights["blocks.0.attention.encoding.distance"][:4]
     with pytest.raises(InputError, match="not the weights of this specification"):
         certify(with_weights(tmp_path / BANDED.digest, BANDED, weights))
 
@@ -200,7 +200,7 @@ def test_two_layers_are_certified_together(tmp_path: Path) -> None:
     assert (found.verdict, found.receptive_field, found.smallest_window, found.findings.contexts) == ("certified", 5, 4, 36)
     assert answer(run, 2**200 - 1, 1) == 2**200
     weights = load_file(run.folder / "weights.safetensors")
-    weights["blocks.0.attention.distance"][2] = -60.0
+    weights["blocks.0.attention.encoding.distance"][2] = -60.0
     planted = certify(with_weights(tmp_path / "planted" / TWO_LAYERS.digest, TWO_LAYERS, weights))
     assert planted.verdict == "refuted"
     assert planted.wrong is not None
