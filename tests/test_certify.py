@@ -26,7 +26,7 @@ from theory.local.windows import Contexts, all_inputs
 from verify import certificates
 from verify.certificates import Outcome, certificate_json, read
 from verify.certificates import save as write_certificate
-from verify.certify import Certificate, certify, machine_of
+from verify.certify import Certificate, Failure, WrongInput, _wrong_input, certify, contexts_of, machine_of
 from verify.claims import Claim
 from verify.engine import Verdict, run_claims
 from verify.rounding import Analysis
@@ -124,6 +124,15 @@ def test_untrained_networks_are_refuted_by_an_input(spec: RunSpec, tmp_path: Pat
     text = certificates.certificate_text(found)
     assert text.startswith("not certified: a shortest wrong input has")
     assert f"answers {'no number' if wrong.answer is None else wrong.answer}" in text
+
+
+def test_a_wrong_overflow_digit_of_shorter_numbers_is_not_lost_among_many_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many contexts of two digits fail, and behind them in the list that of 9 + 9 after its last digit, which has one."""
+    run = stored(tmp_path, replace(DOUBLING, task="add", expr=None, base=10))
+    monkeypatch.setattr("empirical.evaluate.answer", lambda run, a, b: a + b + 1)
+    many = [Failure((x, y, x + y, 1, z), 0, z + 1, 1) for x in range(5) for y in range(5) for z in range(9)]
+    found = _wrong_input(run, machine_of(run), contexts_of(run), [*many, Failure((9, 9, 8, 0, 0), 0, 1, 1)])
+    assert (len(many), found) == (225, WrongInput(1, 9, 9, 18, 19))
 
 
 def test_numbers_that_are_not_finite_prove_nothing(tmp_path: Path) -> None:
@@ -254,9 +263,8 @@ def exactly(model: GPT, spec: RunSpec, tokens: Sequence[int]) -> list[Any]:
             keys = range(max(0, p - window), p + 1)
             for h in range(spec.heads):
                 here = range(h * size, (h + 1) * size)
-                scores = [
-                    sum(q[p][e] * kv[k][e] for e in here) / mpmath.sqrt(size) + weights[name + "attention.encoding.distance"][p - k, h] for k in keys
-                ]
+                bias = weights[name + "attention.encoding.distance"]
+                scores = [sum(q[p][e] * kv[k][e] for e in here) / mpmath.sqrt(size) + bias[p - k, h] for k in keys]
                 total = sum(mpmath.exp(score) for score in scores)
                 for score, k in zip(scores, keys, strict=True):
                     for e in here:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from verify.certify import LIMIT, Certificate, Progress, WrongInput, certify, contexts_of
+from verify.certify import KEPT, LIMIT, Certificate, Progress, WrongInput, certify, contexts_of
 from verify.workers import Workers, lent
 
 if TYPE_CHECKING:
@@ -175,14 +175,15 @@ def _headline(found: Certificate) -> str:
         case "refuted":
             assert found.wrong is not None
             up_to = f"certified for all operands of up to {found.digits} digits, not beyond" if found.digits else "not certified"
-            return f"{up_to}: {_show(found.wrong, task.text)}"
+            which = "a shortest" if found.findings.failing <= KEPT else "a"  # of more failing contexts, not all are compared
+            return f"{up_to}: {which} wrong input has {_show(found.wrong, task.text)}"
     return "not certified: no wrong input was found, but some lead is within rounding, or rounding is not bounded"
 
 
 def _show(wrong: WrongInput, task: str) -> str:
     given = "no number" if wrong.answer is None else wrong.answer
     where = f"{wrong.digits} digits: {task} at a = {wrong.a}, b = {wrong.b}"
-    return f"a shortest wrong input has {where} is {wrong.truth}, and the network answers {given}"
+    return f"{where} is {wrong.truth}, and the network answers {given}"
 
 
 def _token(token: int, base: int) -> str:

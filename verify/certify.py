@@ -77,7 +77,7 @@ LIMIT = 20_000_000  # contexts
 BATCH = 4096  # contexts at a time, at most
 TOKENS = 2**18  # tokens of lines at a time, about
 KEPT = 1000  # failing contexts that are kept, those of the shortest inputs
-TRIED = 200  # of them, those from which inputs are made
+TRIED = 200  # of them, those of the shortest operands, from which inputs are made
 
 Progress = Callable[[int, int], None]
 
@@ -301,12 +301,22 @@ def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContext
     from empirical.evaluate import answer
 
     task = run.spec.make_task()
-    implied = {operands(task, machine, contexts.history(one.tokens, one.given)) for one in failures[:TRIED]}
+    windowed = run.spec.window is not None
+    shortest = sorted(failures, key=lambda one: _least_digits(one, machine) if windowed else one.groups)[:TRIED]
+    implied = {operands(task, machine, contexts.history(one.tokens, one.given)) for one in shortest}
     for digits, a, b in sorted(implied)[:TRIED]:
         given, truth = answer(run, a, b), task(a, b)
         if given != truth:
             return WrongInput(digits, a, b, truth, given)
     return None
+
+
+def _least_digits(failure: Failure, machine: Transducer) -> int:
+    """What the operands of such a line have at least; groups of zeros at the end of the line may stand beyond them."""
+    digits, tokens = failure.groups + 1, failure.tokens
+    while machine.direction == "lsd" and digits > 1 and len(tokens) > 1 and tokens[-2:] == (0, 0):
+        digits, tokens = digits - 1, tokens[:-3]
+    return digits
 
 
 def operands(task: Task, machine: Transducer, pairs: Sequence[Pair]) -> tuple[int, int, int]:
