@@ -217,7 +217,7 @@ def machine_of(run: Run) -> Transducer:
     machine = local_machine(task, spec.direction)
     if machine is None:
         why = f"no finite machine that begins at the {spec.direction} is known for {task.text}"
-        raise InputError(f"{name}: {why}: certify sums, or quotients with --direction msd")
+        raise InputError(f"{name}: {why}: certify sums, quotients with --direction msd, or a task given by its machine")
     return machine
 
 
