@@ -7,8 +7,8 @@ length of the line around the context, the order of summation, fused or not, cac
 
 - a single + - * / and square root has relative error at most u, and a sum of n products therefore an error of at most
   gamma_n = n u / (1 - n u) times the sum of their absolute values (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1),
-- exp has relative error at most FUNCTION u, and erf absolute error at most FUNCTION u (torch's vector library states 1 unit; the coarser exp
-  of its fused attention kernels is not meant, and empirical.model calls none),
+- exp has relative error at most FUNCTION u, and erf absolute error at most FUNCTION u (torch's vector library states 1 unit; the coarser
+  exp of its fused attention kernels is not meant, and empirical.model calls none),
 - nothing overflows, and weights are not so small that products with them do (other underflow is covered: it adds less than TINY),
 - keys out of sight (outside the window or band) get the score -inf, hence the weight exactly 0: adding 0 * v = 0 to a sum is exact, so
   they change nothing.
