@@ -163,11 +163,12 @@ def test_a_limit_is_no_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_not_causal_but_half_right_is_called_decay() -> None:
     task, training = make_task("add", base=2), make_training("either", "1")
-    found = predict(task, make_encoding("absolute"), make_layout("interleaved", 1, "msd"), training, (1, 2, 3), "either")
-    best = found.lookahead[1].best[0]
-    assert best is not None
-    assert best >= Fraction(1, 2)
-    assert (found.rule_name, found.outcome.upward, found.rule.status) == ("not causal, guessed", "decays", "hypothesis")
+    for pe, rule, upward in (("relative", "not causal, guessed", "decays"), ("absolute", "not causal, half guessed", "undetermined")):
+        found = predict(task, make_encoding(pe), make_layout("interleaved", 1, "msd"), training, (1, 2, 3), "either")
+        best = found.lookahead[1].best[0]
+        assert best is not None
+        assert best >= Fraction(1, 2)
+        assert (found.rule_name, found.outcome.upward, found.rule.status) == (rule, upward, "hypothesis")
 
 
 @pytest.mark.parametrize("planted", ["digits are not told apart", "every answer is kept", "one digit too many in sight"])

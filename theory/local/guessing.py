@@ -16,15 +16,17 @@ from theory.language.domains import Operand, boxes
 from theory.language.expressions import Call, affine, bounds
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
-from theory.local.lookahead import best_accuracy, looks_ahead
+from theory.local.lookahead import lookahead, looks_ahead
 from theory.proofs.causality import lipschitz
 
 
 def guess_bounds(task: Task, layout: Layout, domain: str, length: int) -> tuple[Fraction, Fraction]:
     """(low, high): the best predictor is right on a share between them of a domain's lines, in an interleaved layout."""
-    best = best_accuracy(task, layout, 0, domain, length) if looks_ahead(task, layout) else None
-    if best is not None:
-        return best, best
+    counted = lookahead(task, layout.result_direction, 0) if looks_ahead(task, layout) else None
+    if counted is not None:  # by who knows the box of the operands; who does not can answer as in the heaviest
+        shares = counted.by_box(domain, length)
+        known = len(shares) == 1 or (domain, layout.result_direction) == ("either", "msd")
+        return sum(shares, Fraction(0)) if known else max(shares), sum(shares, Fraction(0))
     return Fraction(1, _candidates(task, layout.result_direction, length)), _most(task, layout.result_direction, domain, length)
 
 

@@ -4,9 +4,11 @@ Where a machine reads from one end and the result is begun at the other, as in a
 i depends on digits that come later in the order of the result. A predictor with lookahead k
 
 - writes result digit i from the operand digits up to k places further on, and from the result digits written before;
-- knows the length, the place i and the domain's law; a line counts where all its result digits are right.
+- knows the length, the place i, the domain's law, and which of its boxes the operands are from (with D_n: which of them is the longer);
+  a line counts where all its result digits are right.
 
-The accuracy of the best such predictor is exact here, and a bound for all others. k = 0 is the interleaved layout read against the
+The accuracy of the best such predictor is exact here, and a bound for all others, who may have to guess the box too; most significant first
+the first group shows that of D_n. k = 0 is the interleaved layout read against the
 machine; in a question-then-answer layout all digits are there, and k says how far a network looks.
 
 Derivation. Let the machine read groups t = 0, 1, .., T-1; the result is written from T-1 down to 0. When digit t is asked for, the groups
@@ -68,7 +70,11 @@ class Lookahead:
 
     def accuracy(self, domain: str, length: int) -> Fraction:
         """The share of a domain's lines that the best predictor gets right."""
-        total = Fraction(0)
+        return sum(self.by_box(domain, length), Fraction(0))
+
+    def by_box(self, domain: str, length: int) -> list[Fraction]:
+        """That share for each box of the domain; they sum to it."""
+        found = []
         for box in boxes(domain, length, self.task.base):
             width = max(length, self.task.result_width(length))
             order = range(width) if self.machine.direction == "lsd" else range(width)[::-1]
@@ -77,8 +83,8 @@ class Lookahead:
                 digits = digits_at(box.a, place, self.task.base), digits_at(box.b, place, self.task.base)
                 runs[-1:] = [(digits, runs[-1][1] + 1)] if runs and runs[-1][0] == digits else [*runs[-1:], (digits, 1)]
             size = prod((len(x) * len(y)) ** groups for (x, y), groups in runs)
-            total += box.weight * Fraction(self._right(tuple(runs), width), size)
-        return total
+            found.append(box.weight * Fraction(self._right(tuple(runs), width), size))
+        return found
 
     @property
     def _nothing(self) -> Information:

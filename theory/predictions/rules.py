@@ -104,7 +104,8 @@ def _applicable(
     constant = support.digits == 0 or _constant(task, longer)
     same = f"the result is the same for all operands of up to {longer} digits, so no digit is read that could be diluted or unseen"
     if causal.value is False and not constant:  # else the witness needs operands that are longer still
-        yield _not_causal(task, layout, training, causal)
+        carried = shift_lifts(encoding, layout, task, (*training.lengths, longer)).value is True
+        yield _not_causal(task, layout, training, causal, carried)
     if family == "window":
         seen_by = _window(task, encoding, layout, training, support)
         yield Applied("window undecided", (same,)) if constant and seen_by.rule.outcome != "exact" else seen_by
@@ -171,26 +172,23 @@ def _constant(task: Task, digits: int) -> bool:
     return low == high
 
 
-def _not_causal(task: Task, layout: Layout, training: Training, causal: Property) -> Applied:
+def _not_causal(task: Task, layout: Layout, training: Training, causal: Property, carried: bool) -> Applied:
     """Never exact, which is what is proven; how much can be right by guessing is counted or bounded (theory.local.guessing).
 
     Guesses can be worth something: a // 7 is invertible mod powers of 10, so least significant first the remainder is guessed once, and 1/7
-    of the lines are right at every length; a == b is 0 nearly always. Failing is proven where no guess is worth 5 % one digit on.
+    of the lines are right at every length; a == b is 0 nearly always. Failing is proven where no guess is worth 5 % one digit on. A guess
+    can only decay with the length if it is `carried` there: if the shift lifts.
     """
     length = training.longest + 1
     least, most = guess_bounds(task, layout, training.domain, length)
-    if least == most:
-        name = "not causal" if most < FAILING else "not causal, guessed" if least >= DECAYING else "not causal, half guessed"
-        limit = f"from the digits in sight at best {float(100 * most):.3g} % of lines of length {length} are right"
-    elif most < FAILING:
-        name, limit = "not causal", f"of lines of length {length} at most {float(100 * most):.3g} % are right"
-    elif least >= FAILING:
-        name, limit = (
-            "not causal, half guessed",
-            f"but one of {least.denominator} guesses is right on each line of length {length}, too much to be called failing",
-        )
-    else:
+    worth = f"{float(100 * least):.3g}" if least == most else f"between {float(100 * least):.3g} and {float(100 * most):.3g}"
+    limit = f"from the digits in sight at best {worth} % of lines of length {length} are right"
+    if most < FAILING:
+        name = "not causal"
+    elif least < FAILING:
         name, limit = "not causal, uncounted", "how much guessing is worth is not counted for this task"
+    else:
+        name = "not causal, guessed" if DECAYING <= least == most and carried else "not causal, half guessed"
     why = (f"the layout is not causal for the task: {causal.certificate}", f"no network of any size can be exact; {limit}")
     return Applied(name, why)
 
