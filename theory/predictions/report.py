@@ -18,7 +18,7 @@ MEANING = {
     "truncation": "computes the task on operands cut to the trained length",
     "decays": "right at first, less and less with the length",
     "fails": "wrong on longer operands",
-    "undetermined": "no rule decides it",
+    "undetermined": "no rule decides it, or none of the other words fits",
     None: "no longer length was asked for",
 }
 
