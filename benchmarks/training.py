@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -188,12 +189,12 @@ def _processes(spec: RunSpec, way: str, seconds: float, count: int, threads: int
     return [float(child.communicate("go\n")[0]) for child in children]
 
 
-def work(job: dict[str, object]) -> None:
+def work(job: dict[str, Any]) -> None:
     """One process of `machine`."""
     from empirical.spec import spec_from_dict
 
-    torch.set_num_threads(int(str(job["threads"])))
-    spec = spec_from_dict(job["spec"])  # type: ignore[arg-type]
+    torch.set_num_threads(job["threads"])
+    spec = spec_from_dict(job["spec"])
     trainer = PlainTrainer(spec) if job["way"] == "plain" else Trainer(spec, Path("/nonexistent"), "cpu", None)
     for _ in range(5):
         trainer.train_step()
@@ -256,7 +257,7 @@ def measure(seconds: float, members: int) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
     parser.add_argument("--members", type=int, default=8, help="of the ensemble on the CPU")
     parser.add_argument("--write", action="store_true", help="write training.md and training.json here")

@@ -15,6 +15,7 @@ from torch import Tensor
 from empirical.encodings.numbering import LINE, Numbering, make_numbering
 from empirical.noise import Noise, choices, integers
 from empirical.spec import RunSpec
+from theory.automata.machine_tasks import MachineFunction
 from theory.automata.machines import Machine
 from theory.language.domains import Box, Operand, boxes
 from theory.language.expressions import Expression, Given, affine, bounds, evaluate, nodes
@@ -110,7 +111,8 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
     device = pairs.a_ND.device
     if isinstance(expression, Given):
         operands = [result_digits(argument, pairs, base, size) for argument in expression.args]
-        return machine_digits(expression.function.machine, operands[0], operands[-1], width)  # type: ignore[union-attr]
+        assert isinstance(expression.function, MachineFunction)
+        return machine_digits(expression.function.machine, operands[0], operands[-1], width)
     if base**size < 2**62 and _fits(expression, base**size - 1):
         value_N = evaluate(expression, _value(pairs.a_ND, base), _value(pairs.b_ND, base))
         if not isinstance(value_N, Tensor):  # a constant expression

@@ -213,7 +213,8 @@ class Processes:
         self.closed = True
         for child in list(self.children):
             with suppress(OSError, ValueError):
-                child.stdin.close()  # type: ignore[union-attr]
+                if child.stdin is not None:
+                    child.stdin.close()
         deadline = time.monotonic() + 10
         for child in list(self.children):
             try:

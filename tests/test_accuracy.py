@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.exact import counting
-from theory.exact.accuracy import box_agreements, modular_mul_limit, modular_threshold, truncation_accuracy
+from theory.exact.accuracy import box_agreements, modular_mul_limit, modular_threshold, truncation_accuracy, uncounted
 from theory.language.domains import DOMAINS, boxes
 from theory.language.expressions import evaluate
 from theory.language.tasks import Task, make_task
@@ -196,3 +196,16 @@ def test_modular_mul_limit_is_the_accuracy_when_all_four_parts_are_long(p: int, 
     found = truncation_accuracy(make_task("mod-mul", modulus=p), 60, 120, "either")
     assert found is not None
     assert abs(found - modular_mul_limit(p_prime)) < Fraction(1, 10**50)
+
+
+@pytest.mark.parametrize(
+    ("expr", "said"),
+    [
+        ("a*b % 99991", "here p' = 99991"),
+        ("digitsum(a) % 100003", "here p = 100003"),
+        ("(a*a + b) % 100003", "here the residues are mod 100003"),
+        ("reverse(a) * b", "no formula covers the task"),
+    ],
+)
+def test_the_limit_that_a_task_is_beyond_is_named(expr: str, said: str) -> None:
+    assert said in uncounted(make_task(expr=expr), 3)

@@ -93,6 +93,11 @@ def test_a_carry_that_does_not_occur_cannot_be_dropped() -> None:
     assert 36 not in explanations(ADD, 3, 12, 34)["carry"]  # 46 - 10, but no carry entered place 1
 
 
+def test_a_constant_can_carry_alone() -> None:
+    """a + 5: the largest carry out of a digit is that of 9 + 5, so 3 + 5 may be written with one: 18."""
+    assert 18 in explanations(make_task(expr="a + 5"), 1, 3, 0)["carry"]
+
+
 def test_a_batch_of_mixed_mistakes_is_taken_apart() -> None:
     pairs = drawn(2, 1000, 4)
     kinds = ["right"] * 300 + ["truncation"] * 400 + ["copy"] * 100 + ["constant"] * 200

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 from verify.statistics import (
     INCONCLUSIVE,
@@ -103,6 +104,18 @@ def test_goodness_of_fit() -> None:
     assert goodness_of_fit(row, dict.fromkeys(third, 0.3), 0.03, 0.05, 1000).verdict == REFUTED
     assert goodness_of_fit(row, dict.fromkeys(third, 0.0001), 0.03, 0.05, 1000).verdict == INCONCLUSIVE  # expected counts too small
     assert goodness_of_fit(row, third, 0.03, 0.05, 20_000).verdict == INCONCLUSIVE
+
+
+def test_chi_square_is_that_of_scipy() -> None:
+    expected, counts, examples = {4: 0.3, 5: 0.25, 6: 0.4}, (3050, 2460, 3900), 10_000
+    cells = [[count, examples - count] for count in counts]
+    wanted = sum(chisquare(cell, [examples * p, examples * (1 - p)]).statistic for cell, p in zip(cells, expected.values(), strict=True))
+    assert f"chi-square {wanted:.1f} on 3 cells" in goodness_of_fit(unit(*counts, examples=examples), expected, 0.03, 0.05, 1000).detail
+
+
+def test_just_enough_evidence_is_enough() -> None:
+    assert goodness_of_fit(unit(3333, examples=10_000), {4: 1 / 3}, 0.03, 0.05, 10_000).verdict == SUPPORTED
+    assert in_region([unit(2000)], HIGH, 0.05, 1, 2000).verdict == SUPPORTED
 
 
 def test_fits_better() -> None:
