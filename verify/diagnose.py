@@ -18,6 +18,7 @@ from theory.language.domains import MAX_LENGTH, Training
 from theory.language.tasks import Task, digit_count
 from theory.mistakes import Answered, Mistakes, Tally, classify, constant_of, summarise
 from theory.predictions.matrix import advise
+from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
 from verify.statistics import Interval, clopper_pearson, place
 from verify.yamlfile import NEWLINE
 
@@ -158,10 +159,10 @@ def _fits(task: Task, training: Training, lengths: Sequence[Mistakes]) -> tuple[
     near, far = upward[min(upward)], upward.get(2 * training.longest, upward[max(upward)])
     ends = [near] if near is far else [near, far]
     level = ALPHA / len(ends)
-    exact = [_judge(one, "right", Interval(0.99, 1.0), level) for one in ends]
-    truncated = [_judge(near, "truncation", Interval(0.95, 1.0), ALPHA)]
-    decays = [_judge(near, "right", Interval(0.5, 1.0), level), _falls(near, far, level)]
-    fails = [_judge(near, "right", Interval(0.0, 0.05), ALPHA)]
+    exact = [_judge(one, "right", Interval(float(RIGHT), 1.0), level) for one in ends]
+    truncated = [_judge(near, "truncation", Interval(float(AGREEING), 1.0), ALPHA)]
+    decays = [_judge(near, "right", Interval(float(DECAYING), 1.0), level), _falls(near, far, level)]
+    fails = [_judge(near, "right", Interval(0.0, float(FAILING)), ALPHA)]
     expected: dict[str, list[str]] = {}
     for cell in advise(task, training):
         expected.setdefault(cell.upward, []).append(f"{cell.encoding}, {cell.layout}")

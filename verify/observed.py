@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
+from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
 from verify.evidence import registered_digests
 from verify.statistics import Cell, Interval, clopper_pearson
 
@@ -85,13 +86,13 @@ def observed_outcome(runs: Sequence[Run]) -> str:
         return "not measured"
     near, longest = min(truth), runs[0].spec.training.longest
     far = 2 * longest if 2 * longest in truth else max(truth)
-    if min(truth[near], truth[far]) >= 0.99:
+    if min(truth[near], truth[far]) >= float(RIGHT):
         return "exact"
-    if learned.get(near, 0.0) >= 0.95:
+    if learned.get(near, 0.0) >= float(AGREEING):
         return "truncation"
-    if truth[near] >= 0.5 and truth[far] < truth[near]:
+    if truth[near] >= float(DECAYING) and truth[far] < truth[near]:
         return "decays"
-    return "fails" if truth[near] < 0.05 else "mixed"
+    return "fails" if truth[near] < float(FAILING) else "mixed"
 
 
 def matrix(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> list[Row]:

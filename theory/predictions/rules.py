@@ -32,7 +32,8 @@ ASSUMPTIONS = {
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
 DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or more at n+1"
-FAILING, DECAYING = Fraction(5, 100), Fraction(1, 2)
+#: the shares behind the outcome words: right on nearly all, in agreement with the truncated function, right on half, failing below
+RIGHT, AGREEING, DECAYING, FAILING = Fraction(99, 100), Fraction(95, 100), Fraction(1, 2), Fraction(5, 100)
 
 
 @dataclass(frozen=True)
