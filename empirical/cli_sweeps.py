@@ -118,3 +118,18 @@ def import_command(archive: Archive, results: Results = Path("results"), as_json
         return
     kept = f"; {len(done.kept)} were finished here already, and are as they were" if done.kept else ""
     print(f"{len(done.new)} runs imported into {results}{kept}")
+
+
+def trim(runs: RunNames = None, group: Groups = None, results: Results = Path("results"), as_json: Json = False) -> None:
+    """Leave the weights of finished runs out of their store, to save room; counts, metrics and digests stay."""
+    from empirical.store import WEIGHTS
+    from empirical.store import trim as trimmed
+
+    chosen = [run for run in find_runs(results, runs, group) if not run.trimmed]
+    saved = sum((run.folder / WEIGHTS).stat().st_size for run in chosen)
+    for run in chosen:
+        trimmed(run)
+    if as_json:
+        print(json.dumps({"trimmed": [run.spec.digest for run in chosen], "bytes": saved}, indent=1))
+    else:
+        print(f"the weights of {len(chosen)} runs are left out of {results}: {saved / 1e6:.1f} MB less")

@@ -3,7 +3,8 @@
     <digest>/spec.json  metrics.jsonl  weights.safetensors  result.json
 
 `result.json` is renamed into place when everything else is on disk: it marks a finished run. It carries the
-digests of the weights, of the metrics and of itself, so a file that was cut or edited is noticed. An attempt that failed leaves
+digests of the weights, of the metrics and of itself, so a file that was cut or edited is noticed. Where weights would take more room than
+they are worth, `trim` leaves weights.sha256 in their place, which says so in the format of sha256sum. An attempt that failed leaves
 failed-*.json in the folder of its run, for good. Beside the folders lie the plans and, for each, the predictions registered before its
 runs: plan*.toml, predictions*.json.
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from empirical.model import GPT
 
 ROOT = Path(__file__).resolve().parent.parent
+WEIGHTS, POINTER = "weights.safetensors", "weights.sha256"
 
 
 class Busy(InputError):
@@ -45,6 +47,11 @@ class Run:
     spec: RunSpec
     result: dict[str, Any]
     folder: Path
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether the weights are left out of the store."""
+        return (self.folder / POINTER).exists()
 
 
 def sha256(path: Path) -> str:
@@ -150,13 +157,29 @@ def load_run(folder: Path) -> Run:
         raise InputError(f"{folder / 'spec.json'}: {error}: {remedy}") from None
     if not spec.digest == folder.name == result.get("digest") or result.get("spec") != spec_values:
         raise InputError(f"{folder / 'spec.json'}: digest mismatch, the specification is not the one that was run: {remedy}")
-    for name, key in (("weights.safetensors", "weights_sha256"), ("metrics.jsonl", "metrics_sha256")):
+    for name, key in ((WEIGHTS, "weights_sha256"), ("metrics.jsonl", "metrics_sha256")):
         path = folder / name
+        if name == WEIGHTS and (folder / POINTER).exists():
+            if (folder / POINTER).read_text(errors="replace") != pointer(str(result.get(key))):
+                raise InputError(f"{folder / POINTER}: digest mismatch, the file was cut or edited: {remedy}")
+            continue
         if not path.exists():
             raise InputError(f"{path}: missing: {remedy}")
         if sha256(path) != result.get(key):
             raise InputError(f"{path}: digest mismatch, the file was cut or edited: {remedy}")
     return Run(spec, result, folder)
+
+
+def pointer(digest: str) -> str:
+    """What stands in the place of weights with this SHA-256."""
+    return f"{digest}  {WEIGHTS}\n"
+
+
+def trim(run: Run) -> None:
+    """Leave the weights of a finished run out of its store; counts, metrics and digests stay."""
+    with claimed(run.folder):
+        write_atomically(run.folder / POINTER, pointer(run.result["weights_sha256"]).encode())
+        (run.folder / WEIGHTS).unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -178,13 +201,19 @@ def load_runs(results: Path) -> list[Run]:
 
 
 def load_model(run: Run) -> GPT:
-    """The trained network of a run, in evaluation mode, on the CPU."""
+    """The trained network of a run, in evaluation mode, on the CPU.
+
+    Raises:
+        InputError: its weights are left out of the store.
+    """
+    if run.trimmed:
+        raise InputError(f"{run.folder / WEIGHTS}: left out of this store: train the run again in another one, with --results")
     from safetensors.torch import load_file
 
     from empirical.train import build_model
 
     model = build_model(run.spec)
-    model.load_state_dict(load_file(run.folder / "weights.safetensors"))
+    model.load_state_dict(load_file(run.folder / WEIGHTS))
     return model.eval()
 
 

@@ -196,6 +196,12 @@ def test_commands(runs: list[Run], tmp_path: Path) -> None:
     assert sha256(tmp_path / "a.tar.gz") == before
     took = json.loads(called("empirical", "import", "a.tar.gz", "--results", "new", "--json", cwd=tmp_path).out)
     assert len(took["new"]) == 2
+    less = json.loads(called("empirical", "trim", "--group", "g*", "--results", "new", "--json", cwd=tmp_path).out)
+    assert sorted(less["trimmed"]) == sorted(run.spec.digest for run in load_runs(tmp_path / "new") if run.trimmed)
+    assert less["bytes"] > 1000
+    called("empirical", "export", "less.tar.gz", "--group", "g*", "--results", "new", cwd=tmp_path)  # trimmed runs travel, and stay trimmed
+    called("empirical", "import", "less.tar.gz", "--results", "third", cwd=tmp_path)
+    assert all(run.trimmed for run in load_runs(tmp_path / "third"))
     (tmp_path / "plain.gz").write_bytes(gzip.compress(b"no tar"))
     refused(called("empirical", "import", "plain.gz", "--results", "other", cwd=tmp_path), "plain.gz")
     shutil.copytree(runs[0].folder, tmp_path / "x")

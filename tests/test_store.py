@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from empirical.spec import RunSpec, spec_from_dict
-from empirical.store import Run, load_run, load_runs, registrations
+from empirical.store import Run, load_model, load_run, load_runs, registrations, trim
 from empirical.train import train
 from tests.command import ROOT
 from tests.networks import TINY
@@ -77,6 +78,24 @@ def test_damage_is_noticed(name: str, done: Run, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError):
         load_runs(tmp_path)
+
+
+def test_trimmed_runs_keep_all_but_their_weights(done: Run, tmp_path: Path) -> None:
+    folder = tmp_path / done.folder.name
+    shutil.copytree(done.folder, folder)
+    trim(load_run(folder))
+    trim(load_run(folder))  # twice is once
+    assert load_run(folder).trimmed
+    assert load_run(folder).result == done.result
+    assert {path.name for path in folder.iterdir()} == {"spec.json", "metrics.jsonl", "weights.sha256", "result.json"}
+    shutil.copy(folder / "weights.sha256", tmp_path / "weights.sha256")
+    shutil.copy(done.folder / "weights.safetensors", tmp_path)
+    assert subprocess.run(["sha256sum", "--check", "weights.sha256"], cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    with pytest.raises(InputError, match="left out"):
+        load_model(load_run(folder))
+    edit("weights.sha256", "weights", "waits")(folder)
+    with pytest.raises(InputError, match=r"weights\.sha256: digest mismatch"):
+        load_run(folder)
 
 
 def test_a_run_in_another_folder_is_refused(done: Run, tmp_path: Path) -> None:

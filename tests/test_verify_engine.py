@@ -90,6 +90,16 @@ def test_supported_says_what_it_means_for_other_seeds() -> None:
     assert record["evaluated_again"] == [{"length": 4, "correct": 200, "examples": 200}]
 
 
+def test_trimmed_networks_are_not_evaluated_again_and_the_verdict_says_so(tmp_path: Path) -> None:
+    runs = [replace(one, folder=tmp_path / one.spec.digest) for one in map(run, range(3))]
+    runs[1].folder.mkdir()
+    (runs[1].folder / "weights.sha256").write_text("")
+    (verdict,) = decide(claim(), runs)
+    assert verdict.verdict == SUPPORTED
+    assert "the weights of 1 networks are left out" in verdict.detail
+    assert ["evaluated_again" in record for record in verdict.evidence["runs"]] == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("runs", "verdict", "words"),
     [

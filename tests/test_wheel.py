@@ -29,7 +29,7 @@ def test_size_and_contents(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"verify/data/paper_claims.yaml", "theory/py.typed", "empirical/py.typed", "verify/py.typed"} <= names
     results = {path.parent.name for path in (ROOT / "results").glob("*/result.json")}
-    assert {name.split("/")[3] for name in names if name.endswith("/weights.safetensors")} >= results
+    assert {name.split("/")[3] for name in names if name.endswith(("/weights.safetensors", "/weights.sha256"))} >= results
     assert not [name for name in names if name.startswith("tests")]
 
 

@@ -221,8 +221,9 @@ def _evaluate_again(
             lengths.setdefault(digest, set()).update(cell.length for cell in bases[claim.id].units[digest])
             if claim.decision.id_at_least is not None:  # what was learned is looked at again, too
                 lengths[digest].add(run.spec.training.longest)
-    chosen = sampled(networks.values(), seed) if sample else set(networks)
-    jobs = [Job(run.folder, tuple(sorted(lengths[digest])), examples, seed) for digest, run in networks.items() if digest in chosen]
+    there = {digest: run for digest, run in networks.items() if not run.trimmed}
+    chosen = sampled(there.values(), seed) if sample else set(there)
+    jobs = [Job(run.folder, tuple(sorted(lengths[digest])), examples, seed) for digest, run in there.items() if digest in chosen]
     fresh: dict[str, Fresh] = {}
     for result in reevaluate(jobs):
         fresh[result.folder.name] = result
@@ -249,6 +250,8 @@ def _conclude(claim: Claim, decision: Decision, basis: Basis, fresh: Mapping[str
     if problems:
         return _verdict(claim, ERROR, problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""), facts)
     parts = [decision.detail, *_observed(basis), *basis.notes]
+    if left_out := sum(run.trimmed for run in basis.networks.values()):
+        parts.append(f"the weights of {left_out} networks are left out of the store, so their counts stand as committed")
     if decision.verdict == SUPPORTED and records and claim.decision.rule != "compare":
         others = "seeds" if all(run.result.get("data_stream") == "per seed" for run in basis.networks.values()) else "initialisations"
         parts.append(f"so at least {seeds_bound(len(records)):.0%} of {others} behave so, at 95 % confidence")

@@ -46,6 +46,7 @@ class Live:
 
 def ask(claims: Sequence[Claim], runs: Sequence[Run], seed: int, progress: Callable[[str, int, int], None]) -> dict[str, Live]:
     """One network of each group that the claims rest on, in two processes."""
+    runs = [run for run in runs if not run.trimmed]
     wanted: dict[str, set[int]] = {}
     certify: set[str] = set()
     for claim in claims:
