@@ -14,9 +14,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from empirical.store import Run
 from tests.test_verify_engine import claim, decide, decision, run, table
 from theory.errors import InputError
-from verify import formats, ledger, observed
+from verify import formats, ledger, observed, score
 from verify.claims import Assumption, Claim, Loaded
 from verify.engine import Verdict
 from verify.html_report import html_report
@@ -189,14 +190,73 @@ def test_verdicts_can_be_read_back(verdicts: list[Verdict], tmp_path: Path) -> N
         formats.read_verdicts(tmp_path / "none.json", LOADED)
 
 
-def test_observed_outcomes() -> None:
-    assert observed.observed_outcome([run(1, learned=2000)]) == "truncation"
-    assert observed.observed_outcome([run(1, learned=500, truth=2000)]) == "exact"
-    assert observed.observed_outcome([run(1, learned=500, truth=50)]) == "fails"
-    assert observed.observed_outcome([run(1, learned=500, truth=400)]) == "mixed"
+@pytest.mark.parametrize(
+    ("network", "outcome", "shares"),
+    [
+        (run(1, learned=2000), "truncation", (0, 0, 1)),
+        (run(1, learned=500, truth=2000), "exact", (1, 1, 0.25)),
+        (run(1, learned=500, truth=50), "fails", (0.025, 0.025, 0.25)),
+        (run(1, learned=500, truth=400), "mixed", (0.2, 0.2, 0.25)),
+        (run(1, learned=500, truth=1500), "mixed", (0.75, 0.75, 0.25)),  # no lower at 2n
+        (run(1, learned=2000, identical=1899), observed.NOT_LEARNED, (0, 0, 1)),
+        (run(1, learned=2000, identical=1900), "truncation", (0, 0, 1)),
+    ],
+)
+def test_observed_outcomes(network: Run, outcome: str, shares: tuple[float, float, float]) -> None:
+    assert observed.observed_outcome([network]) == (outcome, observed.Shares(*shares))
+
+
+def test_observed_decay_and_predictions_that_presuppose_no_learning() -> None:
     decaying = run(1, learned=500, truth=1500)
     decaying.result["evaluation"][-1]["truth"] = 1000
-    assert observed.observed_outcome([decaying]) == "decays"
+    assert observed.observed_outcome([decaying])[0] == "decays"
+    assert observed.observed_outcome([run(1, learned=0, identical=0)], presupposed=False)[0] == "fails"
+
+
+# ----------------------------------------------------------------------------------------------------------------- score
+
+
+def registered(folder: Path, **groups: tuple[str, list[Run], float | None]) -> None:
+    """Predictions of outcomes for groups of runs, each with the accuracy said for length 4."""
+    said = {
+        name: {
+            "task": {"expression": "a + b", "base": 10}, "encoding": "absolute", "layout": "padded", "status": "hypothesis", "rule": "r",
+            "train": {"lengths": [1, 2, 3]}, "outcome": {"upward": outcome, "in_distribution": "exact"},
+            "accuracy": [{"length": 4, "value": value}], "runs": {str(one.spec.seed): one.spec.digest for one in runs},
+        }
+        for name, (outcome, runs, value) in groups.items()
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    (folder / "predictions.json").write_text(json.dumps({"groups": said}))
+
+
+def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) -> None:
+    runs = {
+        "right": [run(s, group="right") for s in range(2)],
+        "wrong": [run(s, group="wrong", truth=2000) for s in range(2)],
+        "open": [run(s, group="open") for s in range(2)],
+        "unlearned": [run(s, group="unlearned", identical=0) for s in range(2)],
+        "half": [run(0, group="half")],
+    }
+    registered(
+        tmp_path, right=("truncation", runs["right"], 0.0), wrong=("fails", runs["wrong"], 0.5), open=("undetermined", runs["open"], None),
+        unlearned=("truncation", runs["unlearned"], 0.0), half=("truncation", [*runs["half"], run(1, group="half")], 0.5),
+    )  # fmt: skip
+    found = score.score(tmp_path, [one for group in runs.values() for one in group])
+    assert (found.total.right, found.total.of, found.waiting) == (1, 2, 1)
+    assert [row.group for row in found.misses] == ["wrong"]
+    assert [row.group for row in found.undetermined] == ["open"]
+    assert found.confusion == {
+        ("truncation", "truncation"): 1, ("fails", "exact"): 1, ("undetermined", "truncation"): 1, ("truncation", observed.NOT_LEARNED): 1
+    }  # fmt: skip
+    assert found.accuracies == score.Accuracies(4, 2, 0.25, 0.5, "wrong, length 4")
+    text = score.score_markdown(found)
+    assert "1 of 2 decided groups did as predicted (50%; 95 % interval 1% to 99%)." in text
+    assert "| wrong | a + b, base 10, absolute, padded | fails | exact | 100 % | 100 % |" in text
+    assert json.loads(score.score_json(found))["decided"]["of"] == 2
+    assert score.score(tmp_path, runs["right"], "ri*").waiting == 0
+    with pytest.raises(InputError, match="no registered group matches 'x'"):
+        score.score(tmp_path, [], "x")
 
 
 # ---------------------------------------------------------------------------------------------------------------- ledger

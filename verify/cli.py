@@ -247,6 +247,21 @@ def control_claims(
     raise typer.Exit(int(any(control.alarming for control in found)))
 
 
+@app.command("score")
+def score_theory(
+    pattern: Annotated[str, typer.Argument(metavar="[GROUP]", help="Registered groups to look at, as in 'grid-*'.")] = "*",
+    results: ResultsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """How often the theory was right: outcomes registered before training against what the networks did."""
+    from verify.evidence import load_evidence, results_folder
+    from verify.score import score, score_json, score_markdown
+
+    folder = results_folder(results)
+    found = score(folder, load_evidence(folder), pattern)
+    typer.echo(score_json(found) if json else score_markdown(found), nl=json)
+
+
 @app.command("diagnose")
 def diagnose_answers(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Answers of any model: columns a, b, answer, in decimal.")],

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from verify.claims import Assumption, Claim, Loaded, RunsEvidence
 from verify.engine import Verdict
 from verify.formats import SIGNS
-from verify.observed import OUTCOMES, Row, exact_points, matrix, registered_groups
+from verify.observed import exact_points, matrix, registered_groups
 from verify.plots import Point, accuracy_plot, calibration_plot
 from verify.report import FAMILIES
+from verify.score import OBSERVED, tallies
 from verify.statistics import VERDICTS, clopper_pearson
 
 if TYPE_CHECKING:
@@ -40,17 +41,6 @@ class Section:
         return " ".join(said).lower()
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """How often predictions of one kind came true."""
-
-    name: str
-    right: int
-    of: int
-    low: float
-    high: float
-
-
 def html_report(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping[str, Any], runs: Sequence[Run], results: Path) -> str:
     """The page; `runs` and `results` are those that the verdicts rest on."""
     from jinja2 import Environment, StrictUndefined
@@ -68,8 +58,8 @@ def html_report(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping
         verdict_names=VERDICTS,
         assumptions=[(one, tested(one, loaded.claims, verdicts)) for one in loaded.assumptions],
         rows=rows,
-        outcomes=(*OUTCOMES, "mixed"),
-        calibration=calibration(rows),
+        outcomes=OBSERVED,
+        calibration=tallies(rows),
         calibration_plot=_calibration_plot(groups, runs),
         provenance=provenance,
     )
@@ -121,21 +111,6 @@ def _registered(claim: Claim, groups: Mapping[str, Mapping[str, Any]]) -> dict[s
         return {}
     said = groups.get(claim.evidence.runs.group, {})
     return {f"length {row['length']}": row["value"] for row in said.get("accuracy", ()) if row.get("value") is not None}
-
-
-def calibration(rows: Sequence[Row]) -> list[Calibration]:
-    """By outcome predicted and by status: of the registered groups that have runs, how many did as predicted."""
-    found = []
-    kinds = [(name, [row for row in rows if row.predicted == name]) for name in OUTCOMES]
-    kinds += [(name, [row for row in rows if row.status == name]) for name in ("proven", "conditional", "hypothesis")]
-    kinds.append(("all", list(rows)))
-    for name, mine in kinds:
-        judged = [row for row in mine if row.agrees is not None]
-        if judged:
-            right = sum(row.agrees is True for row in judged)
-            interval = clopper_pearson(right, len(judged), 0.05)
-            found.append(Calibration(name, right, len(judged), interval.low, interval.high))
-    return found
 
 
 def _calibration_plot(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> str:

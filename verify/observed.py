@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from empirical.store import Run
 
 OUTCOMES = ("exact", "truncation", "decays", "fails")
+NOT_LEARNED = "not learned"
+LEARNED = 0.95  # mean share of held-out pairs of the longest trained length from which on a task counts as learned
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Mean accuracies of the networks of a group on longer operands: at n+1, at 2n (else the longest), and as truncated at n+1."""
+
+    near: float | None = None
+    far: float | None = None
+    truncated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,13 +42,15 @@ class Row:
     trained: str
     predicted: str
     status: str
+    rule: str
     observed: str
+    shares: Shares
     networks: int
     registered: int
 
     @property
     def agrees(self) -> bool | None:
-        """None where nothing was predicted, or nothing is observed yet."""
+        """None where nothing was predicted, nothing is observed yet, or the task was not learned."""
         return None if self.observed not in (*OUTCOMES, "mixed") or self.predicted not in OUTCOMES else self.observed == self.predicted
 
 
@@ -69,30 +82,35 @@ def _readable(said: Any) -> bool:
         return False
 
 
-def observed_outcome(runs: Sequence[Run]) -> str:
-    """What networks of one group do on longer operands, from mean accuracies at n+1 and at 2n (else at the longest length).
+def observed_outcome(runs: Sequence[Run], presupposed: bool = True) -> tuple[str, Shares]:
+    """What networks of one group do on longer operands, and the mean accuracies behind it.
 
-    In this order: exact (truth at least 99 % at both), truncation (at least 95 % agreement at n+1), decays (truth at least 50 % at n+1
+    In this order: not learned (below 95 % of held-out pairs on the longest trained length, where a prediction presupposes that the task is
+    learned), exact (truth at least 99 % at n+1 and 2n), truncation (at least 95 % agreement at n+1), decays (truth at least 50 % at n+1
     and lower at 2n), fails (truth below 5 % at n+1), else mixed.
     """
     shares: dict[str, dict[int, list[float]]] = {"truth": {}, "learned": {}}
     for run in runs:
         for entry in run.result["evaluation"]:
             for measure, by_length in shares.items():
-                if entry[measure] is not None and run.spec.training.region(entry["length"]) == "upward":
+                if entry[measure] is not None:
                     by_length.setdefault(entry["length"], []).append(entry[measure] / entry["examples"])
-    truth, learned = ({n: sum(each) / len(each) for n, each in by_length.items()} for by_length in shares.values())
+    means = {measure: {n: sum(each) / len(each) for n, each in by_length.items()} for measure, by_length in shares.items()}
+    longest, region = runs[0].spec.training.longest, runs[0].spec.training.region
+    truth = {n: share for n, share in means["truth"].items() if region(n) == "upward"}
     if not truth:
-        return "not measured"
-    near, longest = min(truth), runs[0].spec.training.longest
-    far = 2 * longest if 2 * longest in truth else max(truth)
+        return "not measured", Shares()
+    near, far = min(truth), 2 * longest if 2 * longest in truth else max(truth)
+    found = Shares(truth[near], truth[far], means["learned"].get(near))
+    if presupposed and means["truth"].get(longest, 1.0) < LEARNED:
+        return NOT_LEARNED, found
     if min(truth[near], truth[far]) >= float(RIGHT):
-        return "exact"
-    if learned.get(near, 0.0) >= float(AGREEING):
-        return "truncation"
+        return "exact", found
+    if (found.truncated or 0.0) >= float(AGREEING):
+        return "truncation", found
     if truth[near] >= float(DECAYING) and truth[far] < truth[near]:
-        return "decays"
-    return "fails" if truth[near] < float(FAILING) else "mixed"
+        return "decays", found
+    return "fails" if truth[near] < float(FAILING) else "mixed", found
 
 
 def matrix(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> list[Row]:
@@ -100,11 +118,12 @@ def matrix(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> list
     rows = []
     for name, said in groups.items():
         mine = [run for run in runs if run.result["group"] == name]
+        observed, shares = observed_outcome(mine, said["outcome"].get("in_distribution") == "exact") if mine else ("no runs yet", Shares())
         rows.append(
             Row(
                 name, str(said["task"]["expression"]), int(said["task"]["base"]), str(said["encoding"]), str(said["layout"]),
                 _spelled(said["train"]["lengths"]), str(said["outcome"].get("upward")), str(said["status"]),
-                observed_outcome(mine) if mine else "no runs yet", len(mine), len(said["runs"]),
+                str(said.get("rule", "")), observed, shares, len(mine), len(said["runs"]),
             )
         )  # fmt: skip
     return sorted(rows, key=lambda row: row.networks == 0)  # those that wait for their runs, last
