@@ -138,7 +138,7 @@ def test_predict_is_quick_and_imports_nothing_heavy() -> None:
 
 def test_predict_names_what_differs_from_the_paper() -> None:
     out = called("theory", "predict", "--pe", "relative").out
-    assert out.splitlines()[1].startswith("upward: fails")
+    assert out.splitlines()[1].startswith("upward: decays")
     assert "the paper says exact" in out
 
 

@@ -65,7 +65,8 @@ RULES: dict[str, Rule] = {
     "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
     "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
     "order alone": Rule("undetermined", "hypothesis", ("A5",), "nothing, as nothing is said"),
-    "zero tail": Rule("fails", "hypothesis", (), FAILED),
+    "roles shown": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
+    "zero tail": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "shift lifts": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
     "codes unseen": Rule("fails", "hypothesis", (), FAILED),
     "zeros only": Rule("truncation", "conditional", ("A2",), TRUNCATED),
@@ -143,8 +144,7 @@ def _applicable(
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
         if tail:
-            marks = "but training shows a zero tail above the trained digits; unbounded attention can use it and the separators as marks"
-            yield Applied("zero tail", (*shared, marks))
+            yield _tailed(task, layout, training, longer, shared)
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
         yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
@@ -163,6 +163,27 @@ def _applicable(
         marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
+
+
+def _tailed(task: Task, layout: Layout, training: Training, longer: int, shared: tuple[str, ...]) -> Applied:
+    """Unbounded relative attention at a fixed width: what a band of the roles would meet there says how far training shows the rule.
+
+    A band that shows nothing else is right as far as that (theory.local.bands). Unbounded attention sees the zero tail above the trained
+    digits and the separators as well; that it does not use them as marks is assumption A1, and it held where all contexts were shown and
+    broke, at the top, where they were not (results: grid-add-relative-aligned, wrong where the last carry first met the separators).
+    """
+    marks = "but unbounded attention sees the zero tail above the trained digits and the separators, and can use them as marks"
+    machine = local_machine(task, "lsd")
+    try:
+        found = None if machine is None else coverage(task, machine, layout, band(layout, task), training)
+    except (InputError, TooLarge):
+        found = None
+    if found is None:
+        return Applied("zero tail", (*shared, marks))
+    shown = f"of the {found.contexts} contexts of roles that operands of up to {layout.width} digits reach, training misses: {found.text()}"
+    if found.digits < longer or found.ambiguous:
+        return Applied("zero tail", (*shared, shown, marks))
+    return Applied("roles shown", (*shared, shown, marks), found.digits)
 
 
 def _constant(task: Task, digits: int) -> bool:
