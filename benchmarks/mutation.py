@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 #: module -> the tests that specify it
 TARGETS = {
-    "verify.statistics": ("tests/test_verify_statistics.py",),
+    "verify.verdicts.statistics": ("tests/test_verify_statistics.py",),
     "theory.exact.accuracy": ("tests/test_accuracy.py", "tests/test_accuracy_planted.py"),
     "theory.mistakes": ("tests/test_mistakes.py",),
 }

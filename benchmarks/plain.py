@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from empirical.data import Lines
-from empirical.spec import RunSpec
+from empirical.data.lines import Lines
+from empirical.runs.spec import RunSpec
 from theory.language.layouts import vocabulary_size
 
 
@@ -50,7 +50,7 @@ class PlainBlock(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    """Logits of all positions; its weights are named as those of empirical.model."""
+    """Logits of all positions; its weights are named as those of empirical.network.model."""
 
     def __init__(self, spec: RunSpec, positions: int) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ Ratios of the two in one run, taken turn by turn, as machines differ and are bus
 
 - training on the CPU, per process: one thread each, processor seconds;
 - training on the CPU, the machine: one fast process a core, one thread each, against one plain process with a thread a core; wall seconds;
-- evaluation: exact matches with the truth and with the truncated function, teacher-forced (empirical.scoring), against decoding token by
+- evaluation: exact matches with the truth and with the truncated function, teacher-forced (study.scoring), against decoding token by
   token without a cache; and greedy decoding with a cache, which is run where outputs are wanted;
 - on a GPU: the members' steps of an ensemble of micro models against the steps of one plain loop.
 
@@ -31,12 +31,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainGPT, plain_greedy, plain_loss
-from empirical.data import Lines, PairSampler, renderer_of
-from empirical.ensemble import Ensemble
-from empirical.evaluate import greedy
-from empirical.scoring import exact_matches
-from empirical.spec import PRESETS, RunSpec
-from empirical.train import Trainer, learning_rate
+from empirical.data.lines import Lines, PairSampler, renderer_of
+from empirical.runs.spec import PRESETS, RunSpec
+from empirical.study.evaluate import greedy
+from empirical.study.scoring import exact_matches
+from empirical.training.ensemble import Ensemble
+from empirical.training.loop import Trainer, learning_rate
 
 HERE = Path(__file__).resolve().parent
 BARS = {"training, a process": 1.5, "training, the machine": 2.5, "evaluation": 20.0, "ensemble on a GPU": 10.0}
@@ -191,7 +191,7 @@ def _processes(spec: RunSpec, way: str, seconds: float, count: int, threads: int
 
 def work(job: dict[str, Any]) -> None:
     """One process of `machine`."""
-    from empirical.spec import spec_from_dict
+    from empirical.runs.spec import spec_from_dict
 
     torch.set_num_threads(job["threads"])
     spec = spec_from_dict(job["spec"])

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from empirical import cli_study, cli_sweeps
-from empirical.cli_options import Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
+from empirical.commands import study as cli_study
+from empirical.commands import sweeps as cli_sweeps
+from empirical.commands.options import Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
 from theory.cli import Base, Direction, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
 from theory.errors import InputError
 
 if TYPE_CHECKING:
-    from empirical.store import Run
+    from empirical.runs.store import Run
 
 app = typer.Typer(
     help="Train GPT-like models on arithmetic and measure what they compute at each length.",
@@ -70,9 +71,9 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Train one network and store it, its metrics and its evaluation. A finished spec is loaded, an interrupted one resumed."""
-    from empirical.progress import bar
-    from empirical.settings import make_spec
-    from empirical.train import train as train_network
+    from empirical.runs.settings import make_spec
+    from empirical.training.loop import train as train_network
+    from empirical.training.progress import bar
 
     spec = make_spec(
         {
@@ -91,7 +92,7 @@ def run_command(
 @app.command("list")
 def list_command(results: Results = Path("results"), as_json: Json = False) -> None:
     """All finished runs, with their accuracy at each length."""
-    from empirical.store import load_runs, unfinished_failures
+    from empirical.runs.store import load_runs, unfinished_failures
 
     runs = load_runs(existing(results))
     if as_json:
@@ -126,9 +127,9 @@ def answer_command(
     as_json: Json = False,
 ) -> None:
     """What a stored network answers, beside the truth and the task on cut operands."""
-    from empirical.dataset import symbols
-    from empirical.evaluate import answer_line, read_number
-    from empirical.measure import theory_says
+    from empirical.data.dataset import symbols
+    from empirical.study.evaluate import answer_line, read_number
+    from empirical.study.measure import theory_says
 
     match = re.fullmatch(r"\s*([0-9]{1,1000})\s*[-+*,/ ]\s*([0-9]{1,1000})\s*", question)
     if match is None:

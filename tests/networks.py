@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from empirical.data import Pairs
-from empirical.spec import RunSpec
+from empirical.data.lines import Pairs
+from empirical.runs.spec import RunSpec
 
 TINY = RunSpec(
     task="add", train_lengths=(1, 2), test_lengths=(1, 2, 3), encoding="absolute", layout="padded", width=3, base=3,

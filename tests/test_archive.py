@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from empirical.archive import MANIFEST, export_runs, import_runs, write_archive
-from empirical.store import Run, load_runs, registrations, sha256
-from empirical.train import train
+from empirical.runs.archive import MANIFEST, export_runs, import_runs, write_archive
+from empirical.runs.store import Run, load_runs, registrations, sha256
+from empirical.training.loop import train
 from tests.command import called, refused
 from tests.networks import TINY
 from theory.errors import InputError
@@ -211,7 +211,7 @@ def test_a_full_disk_leaves_no_archive(runs: list[Run], tmp_path: Path, monkeypa
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("empirical.archive.os.fsync", full)
+    monkeypatch.setattr("empirical.runs.archive.os.fsync", full)
     with pytest.raises(InputError, match="No space left"):
         export_runs(runs, tmp_path / "a.tar.gz")
     assert list(tmp_path.iterdir()) == []

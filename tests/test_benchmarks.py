@@ -13,9 +13,9 @@ import torch
 from benchmarks import accuracy, training
 from benchmarks.accuracy import CASES, HERE, Case, Timing, measure, table
 from benchmarks.plain import plain_greedy, plain_loss
-from empirical.evaluate import greedy
-from empirical.spec import RunSpec
-from empirical.train import Trainer, loss_of
+from empirical.runs.spec import RunSpec
+from empirical.study.evaluate import greedy
+from empirical.training.loop import Trainer, loss_of
 
 
 def test_all_ways_find_the_same_number() -> None:

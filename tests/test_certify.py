@@ -15,22 +15,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
-from empirical.evaluate import answer
-from empirical.model import GPT
-from empirical.spec import RunSpec
-from empirical.store import Run, load_run, self_digest, sha256, to_json
-from empirical.train import build_model, train
+from empirical.network.model import GPT
+from empirical.runs.spec import RunSpec
+from empirical.runs.store import Run, load_run, self_digest, sha256, to_json
+from empirical.study.evaluate import answer
+from empirical.training.loop import build_model, train
 from tests.command import command, refused
 from theory.errors import InputError
 from theory.local.windows import Contexts, all_inputs
-from verify import certificates
-from verify.certificates import Outcome, certificate_json, read
-from verify.certificates import save as write_certificate
-from verify.certify import Certificate, Failure, WrongInput, _wrong_input, certify, contexts_of, machine_of
-from verify.claims import Claim
-from verify.engine import Verdict, run_claims
-from verify.rounding import Analysis
-from verify.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
+from verify.certificates import files as certificates
+from verify.certificates.files import Outcome, certificate_json, read
+from verify.certificates.files import save as write_certificate
+from verify.certificates.proof import Certificate, Failure, WrongInput, _wrong_input, certify, contexts_of, machine_of
+from verify.certificates.rounding import Analysis
+from verify.claims.schema import Claim
+from verify.verdicts.engine import Verdict, run_claims
+from verify.verdicts.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
 
 torch.set_num_threads(1)
 
@@ -129,7 +129,7 @@ def test_untrained_networks_are_refuted_by_an_input(spec: RunSpec, tmp_path: Pat
 def test_a_wrong_overflow_digit_of_shorter_numbers_is_not_lost_among_many_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many contexts of two digits fail, and behind them in the list that of 9 + 9 after its last digit, which has one."""
     run = stored(tmp_path, replace(DOUBLING, task="add", expr=None, base=10))
-    monkeypatch.setattr("empirical.evaluate.answer", lambda run, a, b: a + b + 1)
+    monkeypatch.setattr("empirical.study.evaluate.answer", lambda run, a, b: a + b + 1)
     many = [Failure((x, y, x + y, 1, z), 0, z + 1, 1) for x in range(5) for y in range(5) for z in range(9)]
     found = _wrong_input(run, machine_of(run), contexts_of(run), [*many, Failure((9, 9, 8, 0, 0), 0, 1, 1)])
     assert (len(many), found) == (225, WrongInput(1, 9, 9, 18, 19))
@@ -156,7 +156,7 @@ def test_a_tie_is_undecided(network: Run, tmp_path: Path) -> None:
 
 def test_arithmetic_beyond_its_bounds_proves_nothing(network: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: float32 is claimed to be as fine as float64; the stored network itself shows that it is not."""
-    monkeypatch.setattr("verify.rounding.ARITHMETICS", {"float64": 2.0**-53, "float32": 2.0**-53})
+    monkeypatch.setattr("verify.certificates.rounding.ARITHMETICS", {"float64": 2.0**-53, "float32": 2.0**-53})
     found = certify(network)
     assert (found.verdict, found.findings.proved, found.findings.faithful) == ("undecided", (), False)
     assert "more than rounding explains" in certificates.certificate_text(found)

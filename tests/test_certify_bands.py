@@ -15,21 +15,21 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from empirical.data import Renderer
-from empirical.evaluate import answer, greedy
-from empirical.model import GPT
-from empirical.spec import RunSpec
-from empirical.store import Run, load_model
-from empirical.train import build_model, train
+from empirical.data.lines import Renderer
+from empirical.network.model import GPT
+from empirical.runs.spec import RunSpec
+from empirical.runs.store import Run, load_model
+from empirical.study.evaluate import answer, greedy
+from empirical.training.loop import build_model, train
 from tests.networks import pairs
 from tests.test_certify import claim, stored, with_weights
 from theory.errors import InputError
-from verify import certificates
-from verify.certificates import Outcome, certificate_json, certificate_text
-from verify.certify import certify, contexts_of
-from verify.engine import run_claims
-from verify.rounding import Analysis
-from verify.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
+from verify.certificates import files as certificates
+from verify.certificates.files import Outcome, certificate_json, certificate_text
+from verify.certificates.proof import certify, contexts_of
+from verify.certificates.rounding import Analysis
+from verify.verdicts.engine import run_claims
+from verify.verdicts.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
 
 torch.set_num_threads(1)
 
@@ -132,7 +132,7 @@ def test_digits_are_in_the_file_and_checked(banded: Run) -> None:
 
 
 def test_arithmetic_beyond_its_bounds_proves_no_digit(banded: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verify.rounding.ARITHMETICS", {"float64": 2.0**-53, "float32": 2.0**-53})
+    monkeypatch.setattr("verify.certificates.rounding.ARITHMETICS", {"float64": 2.0**-53, "float32": 2.0**-53})
     found = certify(banded)
     assert (found.digits, found.findings.proved) == (0, ())
 

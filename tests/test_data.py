@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from empirical.data import PairSampler, Renderer, held_out, result_digits, to_ints
+from empirical.data.lines import PairSampler, Renderer, held_out, result_digits, to_ints
 from tests.networks import pairs, written
 from tests.test_domains import law
 from theory.language.layouts import LAYOUTS, encode, make_layout

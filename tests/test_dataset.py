@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from empirical.data import held_out
-from empirical.dataset import CHUNK, DataSet, chunks, symbols, write_dataset
+from empirical.data.dataset import CHUNK, DataSet, chunks, symbols, write_dataset
+from empirical.data.lines import held_out
 from tests.command import called, refused
 from tests.networks import pairs
 from theory.errors import InputError

@@ -11,17 +11,17 @@ import torch
 from scipy.stats import chisquare
 from torch import Tensor
 
-from empirical.data import Lines, PairSampler, renderer_of
-from empirical.encodings.absolute import Sinusoidal
-from empirical.encodings.alibi import Alibi
-from empirical.encodings.base import Encoding
-from empirical.encodings.fire import Fire
-from empirical.encodings.numbering import NONE, Numbering, make_numbering
-from empirical.encodings.relative import Shaw, T5Bias, buckets
-from empirical.encodings.rope import Rope
-from empirical.noise import Noise
-from empirical.spec import TRAINABLE, RunSpec
-from empirical.train import build_model
+from empirical.data.lines import Lines, PairSampler, renderer_of
+from empirical.data.noise import Noise
+from empirical.network.encodings.absolute import Sinusoidal
+from empirical.network.encodings.alibi import Alibi
+from empirical.network.encodings.base import Encoding
+from empirical.network.encodings.fire import Fire
+from empirical.network.encodings.numbering import NONE, Numbering, make_numbering
+from empirical.network.encodings.relative import Shaw, T5Bias, buckets
+from empirical.network.encodings.rope import Rope
+from empirical.runs.spec import TRAINABLE, RunSpec
+from empirical.training.loop import build_model
 from tests.networks import TINY
 from theory.errors import InputError
 from theory.language.encodings import ENCODINGS

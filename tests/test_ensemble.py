@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from empirical import train as training
-from empirical.ensemble import Ensemble, EnsembleTrainer, shape_of, train_together
-from empirical.spec import RunSpec
-from empirical.store import failures, load_run
-from empirical.train import Trainer, TrainingError, train
+from empirical.runs.spec import RunSpec
+from empirical.runs.store import failures, load_run
+from empirical.training import loop as training
+from empirical.training.ensemble import Ensemble, EnsembleTrainer, shape_of, train_together
+from empirical.training.loop import Trainer, TrainingError, train
 from tests.command import called
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -142,7 +142,7 @@ def test_an_interrupted_ensemble_goes_on(when: str, tmp_path: Path, monkeypatch:
 
     trainer = EnsembleTrainer(runs_of(MIXED[:3]), tmp_path / "resumed", "cpu")
     if when == "while writing":
-        monkeypatch.setattr("empirical.ensemble.store_run", kill)
+        monkeypatch.setattr("empirical.training.ensemble.store_run", kill)
         with pytest.raises(Killed):
             trainer.run(lambda row: None)
         monkeypatch.undo()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from empirical.plan import read_plan
+from empirical.runs.plan import read_plan
 from tests.command import ROOT, called
 from theory.language.domains import make_training
 from theory.language.tasks import make_task
-from verify.claims import load_claims
+from verify.claims.lint import groups_of, problems
+from verify.claims.schema import load_claims
 from verify.diagnose import diagnose, read_answers
-from verify.lint import groups_of, problems
 
 EXAMPLES = ROOT / "examples"
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from empirical import probe as probing
-from empirical.evaluate import answer, evaluate
-from empirical.measure import answers, check_lengths, heat_map, measure
-from empirical.model import GPT
-from empirical.plots import spelled
-from empirical.probe import attention_by_role, nearness, plane, probe, probe_accuracy
-from empirical.states import draw_batch, look, make_batch, roles, targets, truncated
-from empirical.store import Run, load_model
-from empirical.train import build_model, train
+from empirical.network.model import GPT
+from empirical.runs.store import Run, load_model
+from empirical.study import probe as probing
+from empirical.study.evaluate import answer, evaluate
+from empirical.study.measure import answers, check_lengths, heat_map, measure
+from empirical.study.plots import spelled
+from empirical.study.probe import attention_by_role, nearness, plane, probe, probe_accuracy
+from empirical.study.states import draw_batch, look, make_batch, roles, targets, truncated
+from empirical.training.loop import build_model, train
 from tests.command import called, command, refused
 from tests.networks import SPECS, TINY, pairs
 from theory.errors import InputError
@@ -39,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(store: Path) -> Run:
-    from empirical.store import load_run
+    from empirical.runs.store import load_run
 
     return load_run(store / LEARNER.digest)
 
@@ -87,7 +87,7 @@ def test_watched_lengths_are_measured_and_change_nothing(run: Run, tmp_path: Pat
 
 
 def test_heat_map(store: Path, run: Run) -> None:
-    from empirical.store import load_runs
+    from empirical.runs.store import load_runs
 
     family = [one for one in load_runs(store) if one.result["group"].startswith("family")]
     found = heat_map(family)

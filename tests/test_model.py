@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from empirical.data import Lines, PairSampler, renderer_of
-from empirical.evaluate import greedy
-from empirical.model import GPT
-from empirical.scoring import exact_matches
-from empirical.spec import RunSpec
-from empirical.train import build_model, teacher_forced
+from empirical.data.lines import Lines, PairSampler, renderer_of
+from empirical.network.model import GPT
+from empirical.runs.spec import RunSpec
+from empirical.study.evaluate import greedy
+from empirical.study.scoring import exact_matches
+from empirical.training.loop import build_model, teacher_forced
 from tests.networks import SPECS, TINY
 
 torch.set_num_threads(1)

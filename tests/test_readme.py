@@ -8,11 +8,11 @@ import shlex
 import pytest
 
 from tests.command import ROOT, called
-from verify.certificates import outcome
-from verify.claims import load_claims
-from verify.engine import run_claims
-from verify.evidence import load_evidence
-from verify.reevaluate import Fresh
+from verify.certificates.files import outcome
+from verify.claims.schema import load_claims
+from verify.verdicts.engine import run_claims
+from verify.verdicts.evidence import load_evidence
+from verify.verdicts.reevaluate import Fresh
 
 README = (ROOT / "README.md").read_text()
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from empirical.spec import RunSpec, spec_from_dict
-from empirical.store import Run, load_model, load_run, load_runs, registrations, trim
-from empirical.train import train
+from empirical.runs.spec import RunSpec, spec_from_dict
+from empirical.runs.store import Run, load_model, load_run, load_runs, registrations, trim
+from empirical.training.loop import train
 from tests.command import ROOT
 from tests.networks import TINY
 from theory.errors import InputError

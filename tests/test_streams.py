@@ -10,11 +10,11 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from empirical.data import Pairs, held_out, result_digits, to_ints
-from empirical.noise import Noise, choices, integers, step_key
-from empirical.spec import RunSpec
-from empirical.streams import Stream, sampler_of
-from empirical.train import train
+from empirical.data.lines import Pairs, held_out, result_digits, to_ints
+from empirical.data.noise import Noise, choices, integers, step_key
+from empirical.data.streams import Stream, sampler_of
+from empirical.runs.spec import RunSpec
+from empirical.training.loop import train
 from tests.networks import TINY, pairs, written
 from tests.test_domains import law
 from theory.automata.formats import to_json

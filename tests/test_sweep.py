@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
-from empirical import store
-from empirical.board import Board
-from empirical.grid import read_grid
-from empirical.plan import Group
-from empirical.store import claimed, failures, finished, load_run
-from empirical.sweep import Failure, Hear, Job, Processes, jobs_of, sweep
-from empirical.train import train
-from empirical.worker import work
+from empirical.runs import store
+from empirical.runs.grid import read_grid
+from empirical.runs.plan import Group
+from empirical.runs.store import claimed, failures, finished, load_run
+from empirical.training.board import Board
+from empirical.training.loop import train
+from empirical.training.sweep import Failure, Hear, Job, Processes, jobs_of, sweep
+from empirical.training.worker import work
 from tests.command import ROOT, called, refused
 from tests.networks import TINY
 from theory.errors import InputError
@@ -190,7 +190,7 @@ def test_a_file_that_may_not_grow_is_an_error_and_not_a_result(tmp_path: Path) -
     """The real thing: the kernel refuses to write more than 2 kB into a file."""
     job = {"spec": JOBS[0].spec.to_dict(), "results": str(tmp_path), "device": "cpu", "group": None}
     limit = "import resource, sys, json; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
-    code = f"{limit}from empirical.worker import work; work(json.loads(sys.stdin.readline()))"
+    code = f"{limit}from empirical.training.worker import work; work(json.loads(sys.stdin.readline()))"
     child = subprocess.run(
         [sys.executable, "-B", "-c", code], input=json.dumps(job) + "\n", capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -310,7 +310,7 @@ def test_ray_is_asked_for_only_when_needed(tmp_path: Path) -> None:
 
 def test_ray_gives_the_same_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray", reason="Ray is an extra: pip install 'arith-theory[ray]'")
-    from empirical.ray_tasks import RayTasks
+    from empirical.training.ray_tasks import RayTasks
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(InputError, match="no Ray cluster at"):

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from empirical.data import held_out
-from empirical.evaluate import answer, evaluate_weights
-from empirical.store import failures, load_model, load_run
-from empirical.train import Trainer, TrainingError, learning_rate, load_checkpoint, loss_of, train
+from empirical.data.lines import held_out
+from empirical.runs.store import failures, load_model, load_run
+from empirical.study.evaluate import answer, evaluate_weights
+from empirical.training.loop import Trainer, TrainingError, learning_rate, load_checkpoint, loss_of, train
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -58,7 +58,8 @@ def test_a_resumed_run_ends_like_a_straight_one(name: str, tmp_path: Path) -> No
 def test_a_killed_run_ends_like_a_straight_one(tmp_path: Path) -> None:
     spec = replace(TINY, steps=400)
     job = {"spec": spec.to_dict(), "results": str(tmp_path / "killed"), "device": "cpu", "group": None}
-    code = "import empirical.train as t, json, sys; t.SAVE_EVERY_S = 0; from empirical.worker import work; work(json.load(sys.stdin))"
+    code = "import empirical.training.loop as t, json, sys; t.SAVE_EVERY_S = 0; "
+    code += "from empirical.training.worker import work; work(json.load(sys.stdin))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True, env=environment)
     assert child.stdin is not None

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from theory.language.domains import boxes
-from verify import exact, proofs, registry
-from verify.checks import REGISTRY, WRONG, CheckResult, parameter_problem, run_check
-from verify.claims import ROOT, load_claims
-from verify.proof_certificates import certify_claim
-from verify.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
+from verify.checks import REGISTRY, WRONG, CheckResult, exact, parameter_problem, proofs, registry, run_check
+from verify.checks.certificates import certify_claim
+from verify.claims.schema import ROOT, load_claims
+from verify.verdicts.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
 
 #: (check, parameters of a true statement, changes that make it false); the false one is the negative control
 CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.errors import InputError
-from verify.claims import ROOT, load_claims, resolve_lengths
-from verify.yamlfile import MAX_BYTES, read_yaml
+from verify.claims.schema import ROOT, load_claims, resolve_lengths
+from verify.claims.yamlfile import MAX_BYTES, read_yaml
 
 OURS = ROOT / "paper_claims.yaml"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from empirical.spec import RunSpec
+from empirical.runs.spec import RunSpec
 from verify import cli
-from verify.claims import ROOT
+from verify.claims.schema import ROOT
 
 OURS = (ROOT / "paper_claims.yaml").read_text()
 
@@ -49,7 +49,7 @@ claims:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one real run of two steps."""
-    from empirical.train import train
+    from empirical.training.loop import train
 
     results = tmp_path_factory.mktemp("store")
     shape = {"layers": 1, "heads": 2, "dim": 16, "steps": 2, "batch": 8, "examples": 60, "warmup": 1}
@@ -107,7 +107,7 @@ def test_harmed_results_are_refused(call, trained: Path, tmp_path: Path, name: s
 
 def test_forged_counts_with_fresh_digests_are_an_error(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Whoever also recomputes the digest is caught by the weights."""
-    from empirical.store import self_digest, to_json
+    from empirical.runs.store import self_digest, to_json
 
     results, claims = tmp_path / "results", tmp_path / "tiny.yaml"
     shutil.copytree(trained, results)
@@ -184,7 +184,8 @@ def test_usage(call, arguments: tuple[str, ...]) -> None:  # type: ignore[no-unt
 def test_no_torch_without_networks() -> None:
     import subprocess
 
-    code = "import sys, verify.cli, verify.engine; sys.exit(sum(name in sys.modules for name in ('torch', 'z3', 'scipy', 'sympy')))"
+    code = "import sys, verify.cli, verify.verdicts.engine; "
+    code += "sys.exit(sum(name in sys.modules for name in ('torch', 'z3', 'scipy', 'sympy')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from empirical.spec import RunSpec
-from empirical.store import Run, load_runs, self_digest, to_json
+from empirical.runs.spec import RunSpec
+from empirical.runs.store import Run, load_runs, self_digest, to_json
 from tests.test_verify_engine import claim, decision
-from verify import controls, live_controls
-from verify.claims import ROOT, Claim, load_claims
-from verify.controls import Control, run_controls
-from verify.engine import run_claims
-from verify.evidence import load_evidence
-from verify.reevaluate import evaluate_job
-from verify.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED
+from verify.claims.schema import ROOT, Claim, load_claims
+from verify.verdicts import controls, live_controls
+from verify.verdicts.controls import Control, run_controls
+from verify.verdicts.engine import run_claims
+from verify.verdicts.evidence import load_evidence
+from verify.verdicts.reevaluate import evaluate_job
+from verify.verdicts.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED
 
 CLAIMS = load_claims(ROOT / "paper_claims.yaml").claims
 
@@ -47,7 +47,7 @@ def test_evidence_as_predicted_refutes_nothing(found: list[Control]) -> None:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two real networks of a few steps, that differ in their seed."""
-    from empirical.train import train
+    from empirical.training.loop import train
 
     results = tmp_path_factory.mktemp("store")
     for seed in (1, 2):
@@ -140,7 +140,7 @@ def hide_a_seed(results: Path) -> None:
 
 
 def register_dirty(results: Path) -> None:
-    from empirical.store import sha256
+    from empirical.runs.store import sha256
 
     register(results, {str(run.spec.seed): run.spec.digest for run in load_runs(results)})
     for path in results.glob("*/result.json"):

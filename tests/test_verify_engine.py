@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from empirical.spec import RunSpec
-from empirical.store import Run
+from empirical.runs.spec import RunSpec
+from empirical.runs.store import Run
 from theory.errors import InputError
-from verify import engine, evidence
-from verify.claims import ROOT, Claim, load_claims
-from verify.engine import Verdict, run_claims
-from verify.reevaluate import Fresh, Job
-from verify.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
+from verify.claims.schema import ROOT, Claim, load_claims
+from verify.verdicts import engine, evidence
+from verify.verdicts.engine import Verdict, run_claims
+from verify.verdicts.reevaluate import Fresh, Job
+from verify.verdicts.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
 
 SPEC = RunSpec(task="add", train_lengths=(1, 2, 3), test_lengths=(1, 2, 3, 4, 6), encoding="absolute", layout="padded", width=6)
 
@@ -285,7 +285,7 @@ def test_every_claim_on_runs_of_ours_can_be_supported_and_refuted() -> None:
 
 
 def test_pilot_runs_are_never_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from empirical import store
+    from empirical.runs import store
 
     monkeypatch.setattr(
         store, "load_runs", lambda folder: [run(0, group="pilot-a"), run(1, group="g"), Run(SPEC, {"group": None}, Path("x"))]

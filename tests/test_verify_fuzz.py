@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from empirical.store import self_digest, sha256, to_json
+from empirical.runs.store import self_digest, sha256, to_json
 from tests.command import called, refused
 from tests.test_verify_engine import SPEC, claim, honest, run
 from theory.errors import InputError
-from verify.claims import ROOT, load_claims
-from verify.engine import run_claims
-from verify.evidence import load_evidence
-from verify.observed import matrix, registered_groups
-from verify.statistics import VERDICTS
+from verify.claims.schema import ROOT, load_claims
+from verify.reports.observed import matrix, registered_groups
+from verify.verdicts.engine import run_claims
+from verify.verdicts.evidence import load_evidence
+from verify.verdicts.statistics import VERDICTS
 
 TEXT = (ROOT / "paper_claims.yaml").read_text()
 LINES = TEXT[TEXT.index("claims:\n") :].splitlines()[:34]  # the first two claims

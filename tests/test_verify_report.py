@@ -14,15 +14,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from empirical.store import Run
+from empirical.runs.store import Run
 from tests.test_verify_engine import claim, decide, decision, run, table
 from theory.errors import InputError
-from verify import formats, ledger, observed, score
-from verify.claims import Assumption, Claim, Loaded
-from verify.engine import Verdict
-from verify.html_report import html_report
-from verify.plots import Point, accuracy_plot
-from verify.statistics import REFUTED, SUPPORTED
+from verify.claims.schema import Assumption, Claim, Loaded
+from verify.reports import formats, observed, score
+from verify.reports.html import html_report
+from verify.reports.plots import Point, accuracy_plot
+from verify.verdicts import ledger
+from verify.verdicts.engine import Verdict
+from verify.verdicts.statistics import REFUTED, SUPPORTED
 
 NASTY = 'a < b & "c" <script>alert(1)</script> | `x` {{ y }}'
 RUNS = [run(seed) for seed in range(3)]

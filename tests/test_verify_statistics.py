@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from verify.statistics import (
+from verify.verdicts.statistics import (
     INCONCLUSIVE,
     REFUTED,
     SUPPORTED,

@@ -9,7 +9,7 @@ import typer
 
 from theory.cli import run
 from theory.errors import InputError
-from verify.claims import load_claims
+from verify.claims.schema import load_claims
 from verify.commands import Asked, chosen, decide, exit_code, failing, known, print_result, shown_progress, write
 
 app = typer.Typer(
@@ -77,8 +77,8 @@ def write_report(
     ledger: LedgerOption = None,
 ) -> None:  # fmt: skip
     """Decide every claim, and write the verdicts as files."""
-    from verify import formats
-    from verify.evidence import load_evidence, results_folder
+    from verify.reports import formats
+    from verify.verdicts.evidence import load_evidence, results_folder
 
     if html is markdown is junit is json is None:
         raise InputError("nothing to write: give --html, --markdown, --junit or --json with a file name")
@@ -89,7 +89,7 @@ def write_report(
         found, provenance = formats.read_verdicts(verdicts, loaded)
     texts: dict[Path, str] = {}
     if html is not None:
-        from verify.html_report import html_report
+        from verify.reports.html import html_report
 
         folder = results_folder(results)
         texts[html] = html_report(loaded, found, provenance, load_evidence(folder), folder)
@@ -109,8 +109,8 @@ def show_changes(ledger: LedgerOption = None, json: JsonOption = False) -> None:
     """What the last run changed: claims whose verdict, statement or evidence is another than in the run before."""
     from json import dumps
 
-    from verify import ledger as book
-    from verify.report import make_console, print_changes
+    from verify.reports.text import make_console, print_changes
+    from verify.verdicts import ledger as book
 
     lines = book.read(ledger or book.default_path())
     found = book.changes(lines)
@@ -123,8 +123,8 @@ def show_changes(ledger: LedgerOption = None, json: JsonOption = False) -> None:
 @app.command("lint")
 def lint_claims(claims: ClaimsOption = None, results: ResultsOption = None) -> None:
     """Read the claims file, and name what in it should be mended."""
-    from verify.evidence import load_evidence, results_folder
-    from verify.lint import problems, silent
+    from verify.claims.lint import problems, silent
+    from verify.verdicts.evidence import load_evidence, results_folder
 
     loaded = load_claims(claims)
     runs = load_evidence(results_folder(results))
@@ -141,7 +141,7 @@ def lint_claims(claims: ClaimsOption = None, results: ResultsOption = None) -> N
 @app.command("schema")
 def print_schema() -> None:
     """Print the JSON Schema of a claims file, for an editor."""
-    from verify.lint import schema
+    from verify.claims.lint import schema
 
     typer.echo(schema())
 
@@ -156,7 +156,7 @@ def list_claims(claims: ClaimsOption = None, json: JsonOption = False) -> None:
         head = {"claims_file": str(loaded.path), "sha256": loaded.sha256}
         typer.echo(dumps({**head, "claims": [claim.model_dump(mode="json", exclude_none=True) for claim in loaded.claims]}, indent=1))
         return
-    from verify.report import make_console, print_list
+    from verify.reports.text import make_console, print_list
 
     print_list(make_console(), loaded)
 
@@ -176,8 +176,8 @@ def show_claim(
         from dataclasses import asdict
         from json import dumps
 
-        from verify.proof_certificates import certify_claim
-        from verify.report import make_console, print_certificate
+        from verify.checks.certificates import certify_claim
+        from verify.reports.text import make_console, print_certificate
 
         result, found = certify_claim(claim)
         if json:
@@ -188,7 +188,7 @@ def show_claim(
     if json:
         typer.echo(claim.model_dump_json(indent=1, exclude_none=True))
         return
-    from verify.report import make_console, print_claim
+    from verify.reports.text import make_console, print_claim
 
     print_claim(make_console(), claim)
 
@@ -207,7 +207,7 @@ def certify_network(
     from rich.console import Console
     from rich.progress import Progress
 
-    from verify.certificates import certificate_json, certificate_text, command
+    from verify.certificates.files import certificate_json, certificate_text, command
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -230,9 +230,9 @@ def control_claims(
     """Hold each claim against evidence on which it must not be supported, and against evidence on which it must."""
     from secrets import randbelow
 
-    from verify.controls import run_controls
-    from verify.evidence import load_evidence, results_folder
-    from verify.report import controls_json, make_console, print_controls
+    from verify.reports.text import controls_json, make_console, print_controls
+    from verify.verdicts.controls import run_controls
+    from verify.verdicts.evidence import load_evidence, results_folder
 
     loaded = load_claims(claims)
     known(loaded, ids or [])
@@ -254,8 +254,8 @@ def score_theory(
     json: JsonOption = False,
 ) -> None:
     """How often the theory was right: outcomes registered before training against what the networks did."""
-    from verify.evidence import load_evidence, results_folder
-    from verify.score import score, score_json, score_markdown
+    from verify.reports.score import score, score_json, score_markdown
+    from verify.verdicts.evidence import load_evidence, results_folder
 
     folder = results_folder(results)
     found = score(folder, load_evidence(folder), pattern)
@@ -279,7 +279,7 @@ def diagnose_answers(
     from theory.language.domains import make_training
     from theory.language.tasks import make_task
     from verify.diagnose import diagnose, diagnosis_json, print_diagnosis, read_answers
-    from verify.report import make_console
+    from verify.reports.text import make_console
 
     asked = make_task("add" if task is None and expr is None else task, expr, base, modulus)
     found = diagnose(asked, make_training(train_domain, train), read_answers(file))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from theory.errors import InputError
-from verify.claims import Loaded
+from verify.claims.schema import Loaded
 
 if TYPE_CHECKING:
-    from verify.engine import Verdict
+    from verify.verdicts.engine import Verdict
 
 
 def known(loaded: Loaded, ids: list[str]) -> None:
@@ -71,14 +71,14 @@ def decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict],
     from functools import partial
     from secrets import randbelow
 
-    from verify import ledger as book
-    from verify.certificates import outcomes
-    from verify.engine import attempt, crashed, run_claims, sampled
-    from verify.evidence import load_evidence, results_folder
-    from verify.provenance import provenance
-    from verify.reevaluate import evaluate_jobs
-    from verify.retrain import retrain
-    from verify.workers import Workers
+    from verify.certificates.files import outcomes
+    from verify.verdicts import ledger as book
+    from verify.verdicts.engine import attempt, crashed, run_claims, sampled
+    from verify.verdicts.evidence import load_evidence, results_folder
+    from verify.verdicts.provenance import provenance
+    from verify.verdicts.reevaluate import evaluate_jobs
+    from verify.verdicts.retrain import retrain
+    from verify.verdicts.workers import Workers
 
     folder = results_folder(asked.results)
     runs = load_evidence(folder)
@@ -103,8 +103,8 @@ def decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict],
 
 
 def print_result(loaded: Loaded, verdicts: list[Verdict], provenance: dict[str, Any], json: bool, markdown: bool) -> None:
-    from verify import formats
-    from verify.report import make_console, print_verdicts
+    from verify.reports import formats
+    from verify.reports.text import make_console, print_verdicts
 
     if json:
         typer.echo(formats.verdicts_json(verdicts, provenance))
@@ -119,7 +119,7 @@ def print_result(loaded: Loaded, verdicts: list[Verdict], provenance: dict[str, 
 
 def failing(fail_on: str) -> set[str]:
     """The verdicts to fail on; `error` always is one."""
-    from verify.statistics import SUPPORTED, VERDICTS
+    from verify.verdicts.statistics import SUPPORTED, VERDICTS
 
     names = {name.strip() for name in fail_on.split(",")} - {""}
     if unknown := sorted(names - set(VERDICTS) | names & {SUPPORTED}):

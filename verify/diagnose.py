@@ -19,8 +19,8 @@ from theory.language.tasks import Task, digit_count
 from theory.mistakes import Answered, Mistakes, Tally, classify, constant_of, summarise
 from theory.predictions.matrix import advise
 from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
-from verify.statistics import Interval, clopper_pearson, place
-from verify.yamlfile import NEWLINE
+from verify.claims.yamlfile import NEWLINE
+from verify.verdicts.statistics import Interval, clopper_pearson, place
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,0 +1,1 @@
+"""The commands of `arith-train`, but for those of empirical.cli."""

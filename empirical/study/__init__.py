@@ -1,0 +1,1 @@
+"""What trained networks do: counts per length, wrong answers, representations, pictures."""

@@ -1,0 +1,355 @@
+"""The training loop: resumable, with every step's randomness a function of (seed, step) alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from empirical.data.lines import Lines, renderer_of
+from empirical.data.noise import DROPOUT, Noise, step_key
+from empirical.data.streams import Stream
+from empirical.network.encodings.numbering import make_numbering
+from empirical.network.model import GPT
+from empirical.runs.spec import RunSpec
+from empirical.runs.store import (
+    Run,
+    claimed,
+    finished,
+    load_run,
+    provenance,
+    record_failure,
+    registrations,
+    self_digest,
+    sha256,
+    to_json,
+    write_atomically,
+)
+from empirical.study.evaluate import EVALUATION_SEED, draw_test, evaluate, watched
+from theory.errors import InputError
+
+CHECKPOINT = "checkpoint.pt"
+SAVE_EVERY_S = 20
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class TrainingError(InputError):
+    """A run that cannot go on as it is; what happened is on record in its folder."""
+
+
+def make_device(name: str) -> torch.device:
+    """A device by its name.
+
+    Raises:
+        InputError: a GPU is asked for and there is none; never a silent run on the CPU.
+    """
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {name}: no CUDA device is available, use --device cpu")
+    return torch.device(name)
+
+
+def build_model(spec: RunSpec) -> GPT:
+    """The untrained network; its weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        return GPT(spec, make_numbering(spec).positions or 0)
+
+
+def learning_rate(spec: RunSpec, step: int) -> float:
+    """Linear warm-up, then a cosine down to a tenth."""
+    if step < spec.warmup:
+        return spec.lr * (step + 1) / spec.warmup
+    progress = (step - spec.warmup) / max(1, spec.steps - spec.warmup)
+    return spec.lr * (0.55 + 0.45 * math.cos(math.pi * progress))
+
+
+def loss_of(model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None) -> Tensor:
+    """Mean cross-entropy of the answer tokens of the lines in use."""
+    asked_Q = lines.asked_Q
+    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise)
+    target_NQ, weight_NQ = lines.token_NT[:, asked_Q], lines.answer_NT[:, asked_Q] & use_N[:, None]
+    loss_NQ = F.cross_entropy(logits_NQV.flatten(0, 1).float(), target_NQ.flatten(), reduction="none").view(target_NQ.shape)
+    total: Tensor = (loss_NQ * weight_NQ).sum()
+    return total / weight_NQ.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def teacher_forced(model: Callable[..., Any], lines: Lines) -> Tensor:
+    """Which lines are argmax-correct at every answer token; the same lines that greedy decoding gets right."""
+    asked_Q = lines.asked_Q
+    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT)
+    right_NQ = logits_NQV.argmax(2) == lines.token_NT[:, asked_Q]
+    return (right_NQ | ~lines.answer_NT[:, asked_Q]).all(1)
+
+
+@torch.no_grad()
+def round_to_half(model: GPT) -> None:
+    """Round the weights to half precision, in which they are stored: what is evaluated is what anyone can load."""
+    for weight in model.parameters():
+        weight.copy_(weight.half())
+
+
+def decay_groups(named: dict[str, Tensor], rate: float, stacked: int = 0) -> list[dict[str, Any]]:
+    """Weight decay on matrices alone, not on tables of distances; of stacked runs, tensors have so many dimensions more."""
+    decayed = {name for name, p in named.items() if p.dim() == 2 + stacked and ".encoding." not in name}
+    parts = ([p for name, p in named.items() if (name in decayed) is wanted] for wanted in (True, False))
+    return [{"params": part, "weight_decay": decay} for part, decay in zip(parts, (rate, 0.0), strict=True)]
+
+
+def id_lines(spec: RunSpec, device: torch.device) -> Lines:
+    """Held-out lines of the longest trained length, on which a run is measured: nothing outside the training lengths is looked at."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed + EVALUATION_SEED - 1)
+        pairs, _ = draw_test(spec, spec.training.longest, 256, device)
+        return renderer_of(spec, device).lines(pairs)
+
+
+def refuse_nan(spec: RunSpec, folder: Path, row: dict[str, Any], code: str) -> None:
+    """Stop a run whose loss is no number.
+
+    Raises:
+        TrainingError: it is not; the attempt is on record.
+    """
+    if not math.isfinite(row["loss"]):
+        record_failure(folder, {**row, "loss": str(row["loss"]), "message": "loss is no number", "seed": spec.seed, "code_sha256": code})
+        raise TrainingError(f"run {spec.digest}: the loss is {row['loss']} at step {row['step']}: try a smaller lr than {spec.lr:g}")
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out, on a GPU or on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def largest_batch(attempt: Callable[[int], object], batch: int) -> int:
+    """The largest of batch/2, batch/4, ... for which the attempt has the memory; 0 where none has."""
+    while (batch := batch // 2) > 0:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            attempt(batch)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+        else:
+            return batch
+    return 0
+
+
+@contextmanager
+def memory_guard(spec: RunSpec, folder: Path, attempt: Callable[[int], object]) -> Iterator[None]:
+    """Where memory runs out, name the batch that would fit.
+
+    Raises:
+        TrainingError: it ran out; the attempt is on record.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        caught = str(error).splitlines()[0]
+    else:
+        return
+    fits = largest_batch(attempt, spec.batch)  # outside the handler, which would keep the frames of the failed step and their tensors alive
+    entry = {"message": "out of memory", "seed": spec.seed, "batch": spec.batch, "batch_that_fits": fits, "error": caught}
+    record_failure(folder, entry)
+    remedy = f"a batch of {fits} fits" if fits else "not even a batch of 1 fits: choose a smaller model"
+    raise TrainingError(f"run {spec.digest}: out of memory with a batch of {spec.batch} lines: {remedy}")
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """A function that says whether Ctrl-C was pressed, so that a run stops between two steps; pressed twice, it stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    pressed: list[int] = []
+
+    def press(number: int, frame: object) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def load_checkpoint(path: Path, code: str) -> dict[str, Any] | None:
+    """The state that a checkpoint holds; None where there is none to go on from.
+
+    A file that a full disk cut short is set aside; one that other code wrote is removed, as other code draws other batches, and a mixture
+    would be neither run.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError):  # what torch.load raises wherever a file is cut
+        os.replace(path, path.with_suffix(".broken"))
+        return None
+    if state.get("code") != code:
+        path.unlink()
+        return None
+    return state
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+class Trainer:
+    """One run in its folder: restores the newest checkpoint, trains on, and writes the result."""
+
+    def __init__(self, spec: RunSpec, results: Path, device: str, group: str | None) -> None:
+        self.spec, self.group, self.results = spec, group, results
+        self.provenance = provenance()  # of the code that trains, whatever is edited meanwhile
+        self.folder = results / spec.digest
+        self.device = make_device(device)
+        self.model = build_model(spec).to(self.device)
+        groups = decay_groups(dict(self.model.named_parameters()), spec.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, lr=spec.lr, betas=(0.9, 0.99), fused=True)
+        self.stream, self.id_lines = Stream(spec, self.device), id_lines(spec, self.device)
+        self.seed = torch.tensor(spec.seed, device=self.device)
+        self.step, self.seconds, self.metrics = 0, 0.0, list[dict[str, Any]]()
+        self._restore()
+
+    def batch(self, count: int) -> tuple[Lines, Tensor, Noise]:
+        """The lines of the step to come, which of them carry loss, and the noise for dropout."""
+        step = torch.tensor(self.step, device=self.device)
+        key = step_key(self.seed, step)
+        lines, use_N = self.stream.lines(count, step, Noise(key))
+        return lines, use_N, Noise(key, DROPOUT)
+
+    def backward(self, count: int) -> Tensor:
+        """The loss of a batch, and its gradients."""
+        lines, use_N, noise = self.batch(count)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            loss = loss_of(self.model, lines, use_N, noise)
+        self.optimiser.zero_grad()
+        loss.backward()
+        return loss.detach()
+
+    def train_step(self) -> Tensor:
+        """One optimiser step on fresh lines; held-out pairs carry no loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.spec, self.step)
+        loss = self.backward(self.spec.batch)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.clip)
+        self.optimiser.step()
+        self.step += 1
+        return loss
+
+    def measure(self, loss: Tensor) -> dict[str, Any]:
+        """Loss, held-out ID accuracy and seconds so far, and the counts at the watched lengths."""
+        accuracy = float(teacher_forced(self.model, self.id_lines).double().mean())
+        row = {"step": self.step, "loss": round(float(loss), 5), "id_accuracy": round(accuracy, 4), "seconds": round(self.seconds, 1)}
+        return row | watched(self.model, self.spec)
+
+    def run(self, report: Report) -> Run:
+        """Train to the end, evaluate, store. `report` hears of each measurement.
+
+        Raises:
+            TrainingError: the loss is no number, or memory ran out.
+            KeyboardInterrupt: Ctrl-C; a checkpoint of the last whole step is saved.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / "spec.json", to_json(self.spec.to_dict()))
+        registered = registrations(self.results).get(self.spec.digest)
+        with interruptible() as stopped, memory_guard(self.spec, self.folder, self.backward):
+            self._train(report, stopped)
+        return self._finish(registered)
+
+    def _train(self, report: Report, stopped: Callable[[], bool]) -> None:
+        every, started, saved = max(1, self.spec.steps // 25), time.monotonic() - self.seconds, time.monotonic()
+        while self.step < self.spec.steps:
+            loss = self.train_step()
+            self.seconds = time.monotonic() - started
+            if self.step % every == 0 or self.step == self.spec.steps:
+                row = self.measure(loss)
+                refuse_nan(self.spec, self.folder, row, self.provenance["code_sha256"])
+                self.metrics.append(row)
+                report(row)
+            if stopped():
+                self._save()
+                raise KeyboardInterrupt(f"stopped at step {self.step} of {self.spec.steps}; the same command goes on from there")
+            if time.monotonic() - saved > SAVE_EVERY_S and bool(loss.isfinite()):
+                self._save()
+                saved = time.monotonic()
+
+    def _finish(self, registered: str | None) -> Run:
+        done = store_run(self.model, self.spec, self.folder, self.metrics, {
+            "group": self.group,
+            "predictions": registered,
+            "device": device_name(self.device),
+            "wall_s": round(self.seconds, 1),
+            **self.provenance,
+        })  # fmt: skip
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        return done
+
+    def _save(self) -> None:
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "code": self.provenance["code_sha256"]}
+        save_checkpoint(self.folder / CHECKPOINT, {**state, "step": self.step, "seconds": self.seconds, "metrics": self.metrics})
+
+    def _restore(self) -> None:
+        if (state := load_checkpoint(self.folder / CHECKPOINT, self.provenance["code_sha256"])) is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds, self.metrics = state["step"], state["seconds"], state["metrics"]
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+
+
+def store_run(model: GPT, spec: RunSpec, folder: Path, metrics: list[dict[str, Any]], facts: dict[str, Any]) -> Run:
+    """Evaluate a trained network and write its run; the result comes last and marks it as finished."""
+    from safetensors.torch import save
+
+    write_atomically(folder / "spec.json", to_json(spec.to_dict()))
+    round_to_half(model)
+    evaluation = evaluate(model, spec, spec.test_lengths, spec.examples, spec.seed + EVALUATION_SEED)
+    weights, rows = folder / "weights.safetensors", folder / "metrics.jsonl"
+    write_atomically(weights, save({name: value.half().contiguous().cpu() for name, value in model.state_dict().items()}))
+    write_atomically(rows, "".join(json.dumps(row) + "\n" for row in metrics).encode())
+    result: dict[str, Any] = {
+        "digest": spec.digest,
+        "spec": spec.to_dict(),
+        "weights_sha256": sha256(weights),
+        "metrics_sha256": sha256(rows),
+        "evaluation": evaluation,
+        "data_stream": "per seed",
+        **facts,
+    }
+    write_atomically(folder / "result.json", to_json({**result, "sha256": self_digest(result)}))
+    return load_run(folder)
+
+
+def train(spec: RunSpec, results: Path, device: str = "cpu", group: str | None = None, report: Report = lambda row: None) -> Run:
+    """The finished run of a spec: loaded when it is stored already, else trained (or resumed) and stored."""
+    folder = results / spec.digest
+    if finished(folder):
+        return load_run(folder)
+    with claimed(folder):
+        if finished(folder):  # by another process, since
+            return load_run(folder)
+        return Trainer(spec, results, device, group).run(report)

@@ -1,0 +1,52 @@
+"""One run in a process of its own: `python -m empirical.training.worker`, the child of a sweep.
+
+It reads one JSON line on standard input and writes one per measurement on standard output; all other lines are for people. Standard input
+stays open as long as the sweep lives: when it ends, the run stops, and its checkpoint is where the next sweep goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from empirical.runs.spec import spec_from_dict
+from empirical.runs.store import Busy, Run
+from theory.errors import InputError
+
+REFUSED, BUSY = 2, 75  # exit codes: bad input, which another attempt would meet again; another process has the run
+
+
+def work(job: dict[str, Any], report: Callable[[dict[str, Any]], None] = lambda row: None) -> Run:
+    """The run of a job (`spec`, `results`, `device`, `group`), with one thread."""
+    import torch
+
+    from empirical.training.loop import train
+
+    torch.set_num_threads(1)
+    return train(spec_from_dict(job["spec"]), Path(job["results"]), job["device"], job["group"], report)
+
+
+def main() -> None:
+    job = json.loads(sys.stdin.readline())
+    Thread(target=_follow, daemon=True).start()
+    try:
+        work(job, lambda row: print(json.dumps(row), flush=True))
+    except InputError as error:
+        print(f"error: {error}", flush=True)
+        sys.exit(BUSY if isinstance(error, Busy) else REFUSED)
+
+
+def _follow() -> None:
+    """Stop when the sweep is gone."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

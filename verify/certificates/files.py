@@ -1,0 +1,305 @@
+"""Certificates as files, as text, and for a whole group of networks.
+
+    results/<digest>/certificate.json
+
+holds the verdict of proof.py with the digests of the weights, of the contexts and of itself. It is a record, not a proof: to check it
+is to prove everything again from the weights and the theory, and to compare.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import isclose
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theory.errors import InputError
+from verify.certificates.proof import KEPT, LIMIT, Certificate, Progress, WrongInput, certify, contexts_of
+from verify.verdicts.workers import Workers, lent
+
+if TYPE_CHECKING:
+    from empirical.runs.store import Run
+
+NAME = "certificate.json"
+LISTED = 10  # failing contexts in the file
+LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
+#: what has to come out the same when everything is proved again; numbers in floating point only nearly
+SAME = (
+    "run", "weights_sha256", "task", "base", "direction", "layers", "window", "offsets", "receptive_field", "smallest_window", "verdict",
+    "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
+)  # fmt: skip
+NEARLY = ("margin", "rounding")
+
+
+def certificate_json(found: Certificate) -> dict[str, Any]:
+    """The content of the file, without versions and its own digest. Numbers of any length are text."""
+    spec, findings = found.run.spec, found.findings
+    return {
+        "format": 1,
+        "run": spec.digest,
+        "weights_sha256": found.run.result["weights_sha256"],
+        "task": spec.make_task().text,
+        "base": spec.base,
+        "direction": spec.direction,
+        "layers": spec.layers,
+        "window": spec.window,
+        "offsets": None if spec.window is not None else list(spec.offsets or ()),
+        "receptive_field": found.receptive_field,
+        "smallest_window": found.smallest_window,
+        "verdict": found.verdict,
+        "digits": found.digits,
+        "proved": list(findings.proved),
+        "contexts": findings.contexts,
+        "contexts_sha256": findings.contexts_sha256,
+        "failing": findings.failing,
+        "failures": [asdict(one) | {"tokens": list(one.tokens)} for one in findings.failures[:LISTED]],
+        "wrong_input": None if found.wrong is None else {key: value and str(value) for key, value in asdict(found.wrong).items()},
+        "margin": findings.margin,
+        "rounding": findings.rounding,
+        "deviation": findings.deviation,
+    }
+
+
+def save(found: Certificate) -> Path:
+    """Write the certificate beside its run.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    from empirical.runs.store import provenance, self_digest, to_json, write_atomically
+
+    path = found.run.folder / NAME
+    content = {**certificate_json(found), **provenance()}
+    try:
+        write_atomically(path, to_json({**content, "sha256": self_digest(content)}))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}: certify a copy of the run store, with --results") from None
+    return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A certificate whose own digest is right.
+
+    Raises:
+        InputError: it is missing, cut or edited.
+    """
+    from empirical.runs.store import self_digest
+
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}: give a certificate, or make one with arith-verify certify RUN") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: cut short or not JSON: certify the run again") from None
+    if not isinstance(content, dict) or content.get("format") != 1 or content.get("sha256") != self_digest(content):
+        raise InputError(f"{path}: digest mismatch, this is no certificate or it was edited: certify the run again")
+    return content
+
+
+def compare(path: Path, content: dict[str, Any], found: Certificate) -> None:
+    """Whether a certificate says of its network what was found now.
+
+    Raises:
+        InputError: it does not, with the first difference.
+    """
+    now = json.loads(json.dumps(certificate_json(found)))
+    for key in SAME:
+        if content.get(key) != now[key]:
+            said, shown = (json.dumps(value)[:80] for value in (content.get(key), now[key]))
+            raise InputError(f"{path}: {key} is {said}, but the network and the theory give {shown}: certify the run again")
+    noise = 4 * (now["rounding"]["float64"] or 0.0)
+    for key in NEARLY:
+        if not _near(content.get(key), now[key], noise):
+            raise InputError(f"{path}: {key} is {content.get(key)}, but the network gives {now[key]}: certify the run again")
+
+
+def _near(said: Any, now: Any, noise: float) -> bool:
+    """Equal but for rounding in float64."""
+    if isinstance(now, dict):
+        return isinstance(said, dict) and said.keys() == now.keys() and all(_near(said[key], now[key], noise) for key in now)
+    if isinstance(now, float) and isinstance(said, float):
+        return isclose(said, now, rel_tol=1e-6, abs_tol=noise)
+    return bool(said == now)
+
+
+def find_run(results: Path, digest: str) -> Run:
+    """The one finished run whose digest begins so.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    from empirical.runs.store import load_run
+
+    found = sorted(path.parent for path in results.glob("*/result.json") if path.parent.name.startswith(digest))
+    if len(found) != 1:
+        raise InputError(f"{len(found) or 'no'} finished runs in {results} begin with {digest!r}: see arith-train list")
+    return load_run(found[0])
+
+
+def certificate_text(found: Certificate) -> str:
+    """The verdict first, then what it rests on."""
+    run, spec, findings = found.run, found.run.spec, found.findings
+    lines = [_headline(found)]
+    sees = f"window {spec.window}" if spec.window is not None else f"a band of offsets {', '.join(map(str, spec.offsets or ()))}"
+    lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, {sees}")
+    need = ""
+    if spec.window is not None:
+        known = found.smallest_window is not None
+        need = f"; the task needs a window of {found.smallest_window}" if known else "; no window is enough for the task"
+    lines.append(f"each digit is a function of at most {found.receptive_field} tokens{need}")
+    lines.append(f"{findings.contexts} reachable contexts, {findings.failing} answered wrongly")
+    for one in findings.failures[:LISTED]:
+        true = "more than one true answer" if one.truth < 0 else f"true {one.truth}"
+        lines.append(f"  {' '.join(_token(token, spec.base) for token in one.tokens)}: answered {_token(one.given, spec.base)}, {true}")
+    if findings.failing > LISTED:
+        lines.append(f"  and {findings.failing - LISTED} more")
+    margin = "none" if findings.margin is None else f"{findings.margin:.4g}"
+    bounds = ", ".join(f"{'unbounded' if value is None else f'{value:.2g}'} in {name}" for name, value in findings.rounding.items())
+    lines.append(f"smallest lead of a true digit {margin} logits; rounding moves a lead by at most {bounds}")
+    if findings.deviation is not None:
+        lines.append(f"the stored network in float32, run on every context: at most {findings.deviation:.2g} logits from float64")
+    if not findings.faithful:
+        lines.append("that is more than rounding explains, so the error analysis does not hold here and nothing is proved")
+    return "\n".join(lines)
+
+
+def _headline(found: Certificate) -> str:
+    task, proved = found.run.spec.make_task(), found.findings.proved
+    match found.verdict:
+        case "certified":
+            other = "" if "float32" in proved else "; in float32 shown for each context, not for every order of summation"
+            which = "all lengths" if found.digits is None else f"all operands of up to {found.digits} digits, which are all that fit"
+            return f"certified for {which}: {task.text} in base {task.base}, in {', '.join(proved)} arithmetic{other}"
+        case "refuted":
+            assert found.wrong is not None
+            up_to = f"certified for all operands of up to {found.digits} digits, not beyond" if found.digits else "not certified"
+            which = "a shortest" if found.findings.failing <= KEPT else "a"  # of more failing contexts, not all are compared
+            return f"{up_to}: {which} wrong input has {_show(found.wrong, task.text)}"
+    return "not certified: no wrong input was found, but some lead is within rounding, or rounding is not bounded"
+
+
+def _show(wrong: WrongInput, task: str) -> str:
+    given = "no number" if wrong.answer is None else wrong.answer
+    where = f"{wrong.digits} digits: {task} at a = {wrong.a}, b = {wrong.b}"
+    return f"{where} is {wrong.truth}, and the network answers {given}"
+
+
+def _token(token: int, base: int) -> str:
+    from theory.language.layouts import SPECIALS
+
+    return str(token) if token < base else f"<{SPECIALS[token - base]}>"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one network of a group, or why there is none; `shown` is its headline.
+
+    `digits` is what a banded network is proved for, `wrong_digits` the length of the operands that refute a network.
+    """
+
+    digest: str
+    seed: int
+    verdict: str
+    shown: str
+    contexts: int = 0
+    margin: float | None = None
+    digits: int | None = None
+    wrong_digits: int | None = None
+
+    def up_to(self, digits: int) -> str:
+        """The verdict on operands of up to so many digits alone."""
+        if self.verdict in ("certified", "error"):
+            return self.verdict
+        if self.digits is not None and digits <= self.digits:
+            return "certified"
+        return "refuted" if self.wrong_digits is not None and self.wrong_digits <= digits else "undecided"
+
+
+def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
+    """Certify a run of up to `live` contexts (default LIVE), or read its certificate; a failure is reported as a value."""
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        if contexts_of(run).count() > (LIVE if live is None else live):
+            return recorded(run)
+        found = certify(run, limit)
+    except Exception as error:
+        shown = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        return Outcome(run.spec.digest, run.spec.seed, "error", shown)
+    findings, wrong = found.findings, found.wrong
+    return Outcome(
+        run.spec.digest, run.spec.seed, found.verdict, _headline(found), findings.contexts, findings.margin,
+        found.digits, None if wrong is None else wrong.digits,
+    )  # fmt: skip
+
+
+def recorded(run: Run) -> Outcome:
+    """What the certificate beside a run says of these very weights; a wrong input that it names is asked again.
+
+    Raises:
+        InputError: the certificate is missing or edited, speaks of other weights, or its wrong input is right.
+    """
+    from empirical.study.evaluate import answer
+
+    path = run.folder / NAME
+    content = read(path)
+    if content.get("weights_sha256") != run.result["weights_sha256"] or content.get("run") != run.spec.digest:
+        raise InputError(f"{path}: it is of other weights: certify the run again")
+    shown, wrong = f"as proved when its {path.name} was made", content.get("wrong_input")
+    if isinstance(wrong, dict):
+        a, b = int(wrong["a"]), int(wrong["b"])
+        if (given := answer(run, a, b)) == run.spec.make_task()(a, b):
+            raise InputError(f"{path}: its wrong input is answered rightly: certify the run again")
+        shown = f"not certified: {run.spec.make_task().text} at a = {a}, b = {b} is {wrong['truth']}, and the network answers {given}"
+    return Outcome(
+        run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"),
+        content.get("digits"), None if not isinstance(wrong, dict) else int(wrong["digits"]),
+    )  # fmt: skip
+
+
+def outcomes(runs: Sequence[Run], live: Container[str] | None = None, workers: Workers | None = None) -> Iterator[Outcome]:
+    """Certify many runs, in two processes, in their order; with `live`, only those digests, and of the others the certificate is read."""
+    jobs = [(run, live is None or run.spec.digest in live) for run in runs]
+    with lent(workers) as pool:
+        yield from (found for _, found in pool.run(_outcome, jobs, _failed))
+
+
+def _outcome(job: tuple[Run, bool]) -> Outcome:
+    run, live = job
+    return outcome(run) if live or not (run.folder / NAME).exists() else outcome(run, live=0)
+
+
+def _failed(job: tuple[Run, bool], error: Exception) -> Outcome:
+    return Outcome(job[0].spec.digest, job[0].spec.seed, "error", f"{type(error).__name__}: {error}")
+
+
+def command(
+    digest: str | None, results: Path | None, check: Path | None, limit: int | None, progress: Progress
+) -> tuple[Certificate, Path]:
+    """What `arith-verify certify` does: certify a run and save that, or check a certificate against its run.
+
+    A certificate is checked against the run store that it lies in, or against the given one.
+
+    Raises:
+        InputError: bad input; with `check`, also a certificate that the network does not bear out.
+    """
+    from verify.verdicts.evidence import results_folder
+
+    limit = limit or LIMIT
+    if check is None:
+        if digest is None:
+            raise InputError("which run? give its digest, as arith-train list shows it, or --check FILE")
+        found = certify(find_run(results_folder(results), digest), limit, progress)
+        return found, save(found)
+    content = read(check)
+    named = str(content.get("run"))
+    if digest is not None and not named.startswith(digest):
+        raise InputError(f"{check}: it is of run {named}, not of {digest}: give the certificate of that run")
+    beside = results is None and (check.parent / "result.json").exists()
+    store = check.resolve().parent.parent if beside else results_folder(results)
+    found = certify(find_run(store, named), limit, progress)
+    compare(check, content, found)
+    return found, check

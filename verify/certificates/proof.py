@@ -1,0 +1,334 @@
+"""Certificates: a trained network proved right at every length, or on every line of its width.
+
+Locality. Let a network have L causal attention layers whose scores depend on the vectors and on how far back a key stands, and which see
+certain offsets only: a window 0 .. r, or a band S with 0 in S (theory.local.bands); every other key has the score -inf. Then the logits at
+a query are a function of the tokens at sums of L offsets, and of nothing else: for a window, of the last L r + 1 tokens. Proof, by
+induction on the layer: the embedding of a token depends on that token alone. If the vectors of layer l at position p depend on tokens at p
+minus sums of l offsets, then layer l + 1 at p reads layer l at p minus one offset more, with weights that depend on these vectors and on
+offsets; a key out of sight has the weight exp(-inf) = 0 exactly, and everything outside attention works on one position. Positions enter
+through offsets alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own, whatever
+stands in its gaps.
+
+Theorem. Let a finite machine compute the task digit by digit (theory.automata.transducers), and let the layout be interleaved under a
+window, or aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W digits),
+decoding greedily, iff on every context that such operands reach (theory.local.windows, theory.local.bands: from the machine alone, the
+lines' ends included) its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0 .. c_{t-1} as written are true, so
+the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is
+a wrong result, or an earlier digit is wrong already.
+
+What is proved for the weights as stored: every reachable context is evaluated in float64, and the true digit leads each other token by
+more than rounding can have moved the lead (see rounding.py). Then the exact network is right. It leads by more than twice that, so any
+evaluation in float64 is right too: batched, cached, or within a line of any length. Where the lead exceeds the bounds of float64 and
+float32 together, the same holds in float32. In any case the stored network itself is run in float32 on every context.
+
+Where this ends. Contexts grow by B^2 with each whole digit group in view, whether one layer sees it or several together: a receptive
+field of 8 tokens shows two groups and the query's own, which is 12 million contexts for 12a in base 10, and one group more is a hundred
+times that. They are counted before anything is listed, and streamed: time is the limit, not memory. A band shows one group and the
+query's own; a second layer also shows a_{i+1}, which helps no sum and takes B times the contexts. Machines of very many states stop
+earlier, where a hidden past leaves too many situations open.
+
+Widest family. The proof uses three things: (1) attention sees, from each query, keys of finitely many codes, each code held by a bounded
+number of tokens; (2) these codes are what scores depend on, the same at every place (the digit shift lifts, theory.local.alignment); (3)
+what is seen of a finite machine's run fixes its next digit. Any network with these is certified alike, with any number of heads, layers and
+any position-wise part; windows and bands are the two that this package trains. Multiplication and digit sums fail (3), most layouts (2).
+
+Coupled positions. Let a digit and its counterparts share an id, and scores depend on the difference of ids (shift-invariant). Masked to
+the ids i and i - 1 at the query of c_i, (1) and (2) hold in every order and at every width, and certificates carry over, for what the
+multisets {a_i, b_i} and {a_{i-1}, b_{i-1}, c_{i-1}} fix: a_i and b_i share a code, so a + b, and not 2a + b. Unmasked, as published, no
+certificate for all lengths exists, of any network whose scores are bounded (codes clipped, or biases bounded):
+
+- The logits depend on every earlier token, so no finite set of contexts decides them.
+- Leads vanish. Let two lines differ in the token at position j alone. Then the logits at a later position differ by at most K / j, with K
+  of the weights alone. Proof, by induction on the layer, for the vectors at all positions p > j: with |score| <= S a key has at most the
+  weight e^(2S) / (p + 1) among p + 1 keys, so the changed token, whose vectors are bounded by layer normalisation, moves an attention
+  output by O(1/j); the others have moved by O(1/j) themselves and act through an average; layer normalisation (eps > 0), GELU and matrices
+  are Lipschitz there. Now change a_i from 0 to 1 where that changes c_i and no earlier digit. At the query of c_i, t leads t' in one line
+  by l, and t' leads t in the other by l', so l + l' is at most the sum of two moved logits: one lead is at most K / j. Long lines have
+  such an a_i at any j, in every layout, so the smallest lead over all lengths is 0, below what rounding can move.
+
+Scores that fall without bound with the distance (ALiBi) lie between: far keys weigh a geometric tail, which a margin could exceed. That
+is not done here. Positions learned for each id are not shift-invariant: they end with the longest id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from theory.automata.machines import TooLarge
+from theory.automata.transducers import Transducer
+from theory.errors import InputError
+from theory.language.tasks import Task, digit_count
+from theory.local.bands import BandContexts, reach, up_to
+from theory.local.contexts import Block
+from theory.local.windows import Contexts, Pair, all_inputs, local_machine, smallest_window
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from empirical.network.model import GPT
+    from empirical.runs.store import Run
+
+LIMIT = 20_000_000  # contexts
+BATCH = 4096  # contexts at a time, at most
+TOKENS = 2**18  # tokens of lines at a time, about
+KEPT = 1000  # failing contexts that are kept, those of the shortest inputs
+TRIED = 200  # of them, those of the shortest operands, from which inputs are made
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A context answered wrongly: its tokens, the wrong answer, the true one (-1: several), and the size of the least input that shows it.
+
+    `groups` are the groups before the query's own, in a band the digits of the operands.
+    """
+
+    tokens: tuple[int, ...]
+    given: int
+    truth: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class WrongInput:
+    """Operands on which the stored network was run, and was wrong; `answer` is null where it wrote no number."""
+
+    digits: int
+    a: int
+    b: int
+    truth: int
+    answer: int | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the contexts of a network show.
+
+    Attributes:
+        contexts: How many there are.
+        contexts_sha256: Digest of their tokens and true answers, in order.
+        failing: How many are answered wrongly.
+        failures: Some of them, those of the shortest inputs first.
+        margin: The smallest lead of a true digit over another token, in logits.
+        rounding: By arithmetic, the most that its rounding can move a lead; null where it is not bounded.
+        proved: The arithmetics for which every lead exceeds what rounding can move.
+        deviation: The largest difference between a logit of the stored network in float32 and in float64.
+        faithful: Whether all those differences lie within the error bounds; if not, nothing is proved.
+        open: The least size of inputs that reach a context not proved right (bands: operand digits); null where all are.
+    """
+
+    contexts: int
+    contexts_sha256: str
+    failing: int
+    failures: tuple[Failure, ...]
+    margin: float | None
+    rounding: dict[str, float | None]
+    proved: tuple[str, ...]
+    deviation: float | None
+    faithful: bool
+    open: int | None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The verdict on one network; `certified` at every length (bands: up to the width), or why not."""
+
+    run: Run
+    receptive_field: int
+    smallest_window: int | None
+    findings: Findings
+    wrong: WrongInput | None
+
+    @property
+    def digits(self) -> int | None:
+        """A banded network is proved right on all operands of up to so many digits; null for windows, which are proved at every length."""
+        if self.run.spec.window is not None:
+            return None
+        found = self.findings
+        return 0 if not found.faithful else self.run.spec.width if found.open is None else found.open - 1
+
+    @property
+    def verdict(self) -> str:
+        """`certified` on every input that fits, `refuted` by one, or `undecided`: a lead within rounding, arithmetic beyond its bounds."""
+        return "certified" if "float64" in self.findings.proved else "refuted" if self.wrong is not None else "undecided"
+
+
+def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, total: None) -> Certificate:
+    """Decide whether a network is right at every length; of a banded one, up to how many digits.
+
+    Raises:
+        InputError: it has no hard window or band, its layout is not local, its task has no finite machine, its weights do not fit its
+            specification, or there are more than `limit` contexts.
+    """
+    from empirical.runs.store import load_model
+
+    machine, contexts = machine_of(run), contexts_of(run)
+    name, field = f"run {run.spec.digest}", contexts.visible
+    try:
+        count = contexts.count()
+        needed = smallest_window(machine) if run.spec.window is not None else None
+    except TooLarge as reason:
+        raise InputError(f"{name}: {reason}: train with a smaller window, base or coefficients") from None
+    if count > limit:
+        why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
+        raise InputError(f"{name}: {why}: allow more with --limit, or train with a smaller window")
+    try:
+        stored, wide = load_model(run), load_model(run)
+    except (RuntimeError, ValueError, OSError) as error:
+        problem = " ".join(str(error).split())[:120]
+        raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None
+    findings = examine(contexts, count, stored, wide, progress)
+    return Certificate(run, field, needed, findings, _wrong_input(run, machine, contexts, findings.failures))
+
+
+def contexts_of(run: Run) -> Contexts | BandContexts:
+    """The reachable contexts of a run's receptive field.
+
+    Raises:
+        InputError: as in `machine_of`.
+    """
+    machine, spec = machine_of(run), run.spec
+    field, offsets = spec.make_encoding().receptive_field, spec.offsets
+    if field is not None:
+        return Contexts(all_inputs(machine), field)
+    assert offsets is not None
+    return BandContexts(spec.make_task(), machine, spec.make_layout(), reach(offsets, spec.layers), up_to(spec.width))
+
+
+def machine_of(run: Run) -> Transducer:
+    """The machine of a run's task, in the direction of its layout.
+
+    Raises:
+        InputError: the theorem does not speak of such a run.
+    """
+    spec = run.spec
+    name = f"run {spec.digest}"
+    if spec.offsets is None or spec.mechanism != "bias":
+        raise InputError(f"{name}: its encoding {spec.encoding} has no hard window or band: certify runs with --pe window or banded")
+    if spec.window is not None and spec.layout != "interleaved":
+        raise InputError(f"{name}: its layout {spec.layout} keeps no fixed number of digit groups in view: certify interleaved runs")
+    task = spec.make_task()
+    machine = local_machine(task, spec.direction)
+    if machine is None:
+        why = f"no finite machine that begins at the {spec.direction} is known for {task.text}"
+        raise InputError(f"{name}: {why}: certify sums, quotients with --direction msd, or a task given by its machine")
+    return machine
+
+
+def examine(contexts: Contexts | BandContexts, count: int, stored: GPT, wide: GPT, progress: Progress) -> Findings:
+    """Evaluate all contexts, in float64 with error bounds and by the stored network in float32; `wide` is turned to float64."""
+    import numpy as np
+    import torch
+
+    from verify.certificates.rounding import ARITHMETICS, Analysis
+
+    analysis, digest = Analysis(wide), hashlib.sha256()
+    margin, deviation, done, failing, faithful = math.inf, 0.0, 0, 0, True
+    bound_A = torch.zeros(len(ARITHMETICS), dtype=torch.float64)
+    proved = dict.fromkeys(("exact", *ARITHMETICS), True)
+    failures: list[Failure] = []
+    least: float = math.inf
+    tokens = max(kind.offsets[0] + 1 for kind in contexts.kinds)
+    for block in contexts.blocks(max(256, min(BATCH // (contexts.visible if len(wide.blocks) > 1 else 1), TOKENS // tokens))):
+        digest.update(np.column_stack((block.tokens, block.answer)).astype("<i2").tobytes())
+        token_NT, truth_N = torch.from_numpy(block.tokens).long(), torch.from_numpy(block.answer)
+        scores = analysis.scores(token_NT, block.kind.offsets)
+        with torch.inference_mode():
+            narrow_NV = stored(_line(token_NT, block.kind.offsets), torch.tensor([block.kind.offsets[0]]))[:, 0].double()
+        lead_NV, error_ANV = _leads(scores.logits, truth_N), scores.lead_error(truth_N.clamp(min=0))
+        for name, moved_NV in zip(proved, (error_ANV[0], 2 * error_ANV[0], error_ANV.sum(0)), strict=True):
+            proved[name] &= bool((lead_NV > moved_NV).all())
+        open_N = ~(lead_NV > 2 * error_ANV[0]).all(1).numpy()
+        least = min([least, *(size for end in set(block.end[open_N].tolist()) for _, size in block.kind.ends[end])])
+        apart_NV = (narrow_NV - scores.logits).abs()
+        faithful &= bool((apart_NV <= scores.error().sum(0)).all())
+        deviation, margin = max(deviation, float(apart_NV.max())), min(margin, float(lead_NV.where(~lead_NV.isnan(), math.inf).min()))
+        bound_A = torch.maximum(bound_A, error_ANV.amax((1, 2)))
+        given_N = scores.logits.argmax(1)
+        wrong_N = (given_N != truth_N).nonzero()[:, 0]
+        if len(wrong_N):
+            failing += len(wrong_N)
+            found = [_failure(contexts, block, int(i), int(given_N[i])) for i in wrong_N]
+            failures = heapq.nsmallest(KEPT, [*failures, *found], key=lambda failure: failure.groups)
+        done += len(truth_N)
+        progress(done, count)
+    return Findings(
+        contexts=done,
+        contexts_sha256=digest.hexdigest(),
+        failing=failing,
+        failures=tuple(failures),
+        margin=_finite(margin),
+        rounding={name: _finite(float(value)) for name, value in zip(ARITHMETICS, bound_A, strict=True)},
+        proved=tuple(name for name, good in proved.items() if good and faithful),
+        deviation=_finite(deviation),
+        faithful=faithful,
+        open=int(least) if math.isfinite(least) else None,
+    )
+
+
+def _line(token_NT: Tensor, offsets: Sequence[int]) -> Tensor:
+    """Lines that show these tokens so far before their end; what stands in the gaps is not seen, here the digit 0."""
+    line_NS = token_NT.new_zeros(len(token_NT), offsets[0] + 1)
+    line_NS[:, [offsets[0] - offset for offset in offsets]] = token_NT
+    return line_NS
+
+
+def _leads(logit_NV: Tensor, truth_N: Tensor) -> Tensor:
+    """How far the true token is ahead of each other one; infinite for itself, and no number where there is no one true token."""
+    index_N1 = truth_N.clamp(min=0)[:, None]
+    lead_NV = (logit_NV.gather(1, index_N1) - logit_NV).scatter(1, index_N1, math.inf)
+    return lead_NV.where(truth_N[:, None] >= 0, math.nan)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _failure(contexts: Contexts | BandContexts, block: Block, i: int, given: int) -> Failure:
+    groups = contexts.groups_before(block.kind, int(block.end[i]), given)
+    assert groups is not None
+    return Failure(tuple(block.tokens[i].tolist()), given, int(block.answer[i]), groups)
+
+
+def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContexts, failures: Sequence[Failure]) -> WrongInput | None:
+    """The shortest operands that the failing contexts imply, as the stored network itself answers them."""
+    from empirical.study.evaluate import answer
+
+    task = run.spec.make_task()
+    windowed = run.spec.window is not None
+    shortest = sorted(failures, key=lambda one: _least_digits(one, machine) if windowed else one.groups)[:TRIED]
+    implied = {operands(task, machine, contexts.history(one.tokens, one.given)) for one in shortest}
+    for digits, a, b in sorted(implied)[:TRIED]:
+        given, truth = answer(run, a, b), task(a, b)
+        if given != truth:
+            return WrongInput(digits, a, b, truth, given)
+    return None
+
+
+def _least_digits(failure: Failure, machine: Transducer) -> int:
+    """What the operands of such a line have at least; groups of zeros at the end of the line may stand beyond them."""
+    digits, tokens = failure.groups + 1, failure.tokens
+    while machine.direction == "lsd" and digits > 1 and len(tokens) > 1 and tokens[-2:] == (0, 0):
+        digits, tokens = digits - 1, tokens[:-3]
+    return digits
+
+
+def operands(task: Task, machine: Transducer, pairs: Sequence[Pair]) -> tuple[int, int, int]:
+    """The shortest (length, a, b) whose line begins with these digit pairs, as the machine reads them."""
+    a, b = (_number(column if machine.direction == "lsd" else column[::-1], task.base) for column in zip(*pairs, strict=True))
+    if machine.direction == "msd":
+        return len(pairs), a, b
+    length = max(digit_count(a, task.base), digit_count(b, task.base))
+    if max(length, task.result_width(length)) >= len(pairs):
+        return length, a, b
+    return len(pairs) + 1, a + task.base ** len(pairs), b  # zeros at the end: only a longer operand makes the line long enough
+
+
+def _number(digits: Sequence[int], base: int) -> int:
+    return sum(digit * base**i for i, digit in enumerate(digits))

@@ -1,8 +1,0 @@
-"""All live checks. To add one, write a function with the `check` decorator in proofs.py or exact.py."""
-
-from __future__ import annotations
-
-from verify import exact, proofs
-from verify.registry import REGISTRY, WRONG, CheckResult, parameter_problem, run_check
-
-__all__ = ["REGISTRY", "WRONG", "CheckResult", "exact", "parameter_problem", "proofs", "run_check"]

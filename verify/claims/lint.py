@@ -1,0 +1,61 @@
+"""What a claims file that reads well may still have wrong, and its schema for editors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from theory.predictions.rules import ASSUMPTIONS
+from verify.checks import REGISTRY
+from verify.claims.evidence_kinds import Runs
+from verify.claims.schema import ROOT, CertificateEvidence, CheckEvidence, Claim, ClaimsFile, Loaded, RunsEvidence
+
+if TYPE_CHECKING:
+    from empirical.runs.store import Run
+
+
+def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
+    """What should be mended: one line each. Of this project's own file, every check must be named by a claim."""
+    found = []
+    named = {claim.evidence.check for claim in loaded.claims if isinstance(claim.evidence, CheckEvidence)}
+    if loaded.path.resolve() == ROOT / "paper_claims.yaml":
+        found += [f"check {name} is named by no claim" for name in REGISTRY if name not in named]
+    used = {name for claim in loaded.claims for name in claim.assumptions or ()}
+    for assumption in loaded.assumptions:
+        if assumption.id not in used:
+            found.append(f"assumption {assumption.id} is used by no claim")
+        if ASSUMPTIONS.get(assumption.id, assumption.statement) != assumption.statement:
+            found.append(f"assumption {assumption.id} differs from what theory says: {ASSUMPTIONS[assumption.id]}")
+    statements: dict[str, str] = {}
+    for claim in loaded.claims:
+        if (other := statements.setdefault(claim.statement, claim.id)) != claim.id:
+            found.append(f"claims {other} and {claim.id} say the same")
+        if "TODO" in claim.statement:
+            found.append(f"claim {claim.id} is not written yet")
+        registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim))
+        if registered and claim.registration is None:
+            found.append(f"claim {claim.id}: its runs are registered, but the claim does not say when")
+    return found
+
+
+def silent(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
+    """Claims whose selector matches no run: these are untested."""
+    known = {run.result["group"] for run in runs}
+    return [f"claim {claim.id}: no run of group {group}" for claim in loaded.claims for group in groups_of(claim) if group not in known]
+
+
+def groups_of(claim: Claim) -> list[str]:
+    """The groups of runs that a claim rests on."""
+    match claim.evidence:
+        case RunsEvidence(runs=mine, than=None) | CertificateEvidence(certificates=mine):
+            return [mine.group]
+        case RunsEvidence(runs=mine, than=Runs(group=other)):
+            return [mine.group, other]
+    return []
+
+
+def schema() -> str:
+    """The JSON Schema of a claims file, for editors that check YAML while it is written."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Claims of arith-verify"}
+    return json.dumps({**ClaimsFile.model_json_schema(), **head}, indent=1)

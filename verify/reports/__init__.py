@@ -1,0 +1,1 @@
+"""Verdicts and predictions as people and programs read them."""

@@ -1,0 +1,173 @@
+"""The score of the theory: what was registered before training against what the networks did, over all registered groups."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theory.errors import InputError
+from verify.reports.observed import NOT_LEARNED, OUTCOMES, Row, exact_points, matrix, registered_groups
+from verify.verdicts.statistics import clopper_pearson
+
+if TYPE_CHECKING:
+    from empirical.runs.store import Run
+
+#: what is observed, in the order of the columns
+OBSERVED = (*OUTCOMES, "mixed", NOT_LEARNED)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How often predictions of one kind came true, with a 95 % interval for the share."""
+
+    name: str
+    right: int
+    of: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Exact accuracies registered for longer operands against the counts of each network.
+
+    `inside` of `points` lie in the 95 % interval of their count; `mean` and `largest` are observed minus registered, the latter at `where`.
+    """
+
+    points: int
+    inside: int
+    mean: float
+    largest: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """The groups whose networks have all finished, and what came of their predictions."""
+
+    rows: tuple[Row, ...]
+    waiting: int
+    accuracies: Accuracies | None
+
+    @property
+    def decided(self) -> list[Row]:
+        """The groups that a prediction was made for, and that learned what it presupposes."""
+        return [row for row in self.rows if row.agrees is not None]
+
+    @property
+    def undetermined(self) -> list[Row]:
+        return [row for row in self.rows if row.predicted not in OUTCOMES]
+
+    @property
+    def misses(self) -> list[Row]:
+        return [row for row in self.rows if row.agrees is False]
+
+    @property
+    def total(self) -> Tally:
+        return _tally("all", self.rows)
+
+    @property
+    def confusion(self) -> Counter[tuple[str, str]]:
+        return Counter((row.predicted, row.observed) for row in self.rows)
+
+
+def score(results: Path, runs: Sequence[Run], pattern: str = "*") -> Score:
+    """The score over the registered groups whose names match.
+
+    Raises:
+        InputError: no group matches, or a file of registered predictions is not readable.
+    """
+    groups = {name: said for name, said in registered_groups(results).items() if fnmatchcase(name, pattern)}
+    if not groups:
+        raise InputError(f"no registered group matches {pattern!r}: see the predictions*.json of {results}")
+    rows = [row for row in matrix(groups, runs) if row.observed in OBSERVED and row.networks == row.registered]
+    learned = {row.group: groups[row.group] for row in rows if row.observed != NOT_LEARNED}
+    return Score(tuple(rows), len(groups) - len(rows), _accuracies(learned, runs))
+
+
+def _accuracies(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> Accuracies | None:
+    apart, inside = [], 0
+    for group, length, registered, cell, interval in exact_points(groups, runs):
+        apart.append((cell.correct / cell.examples - registered, f"{group}, length {length}"))
+        inside += interval.low <= registered <= interval.high
+    if not apart:
+        return None
+    largest, where = max(apart, key=lambda one: abs(one[0]))
+    return Accuracies(len(apart), inside, sum(one for one, _ in apart) / len(apart), largest, where)
+
+
+def tallies(rows: Sequence[Row]) -> list[Tally]:
+    """By outcome predicted, by status, by rule, and of all: the groups that were decided, and those of them that did as predicted."""
+    kinds = [(name, [row for row in rows if row.predicted == name]) for name in OUTCOMES]
+    kinds += [(name, [row for row in rows if row.status == name]) for name in ("proven", "conditional", "hypothesis")]
+    kinds += [(f"rule: {name}", [row for row in rows if row.rule == name]) for name in sorted({row.rule for row in rows} - {""})]
+    found = [_tally(name, mine) for name, mine in [*kinds, ("all", list(rows))]]
+    return [tally for tally in found if tally.of]
+
+
+def _tally(name: str, rows: Sequence[Row]) -> Tally:
+    judged = [row for row in rows if row.agrees is not None]
+    right = sum(row.agrees is True for row in judged)
+    interval = clopper_pearson(right, len(judged), 0.05) if judged else None
+    return Tally(name, right, len(judged), interval.low if interval else 0.0, interval.high if interval else 1.0)
+
+
+def score_json(found: Score) -> str:
+    return json.dumps(
+        {
+            "decided": asdict(found.total),
+            "undetermined": len(found.undetermined),
+            "waiting": found.waiting,
+            "confusion": [{"predicted": p, "observed": o, "groups": n} for (p, o), n in sorted(found.confusion.items())],
+            "tallies": [asdict(tally) for tally in tallies(found.rows)],
+            "accuracies": found.accuracies and asdict(found.accuracies),
+            "rows": [{**asdict(row), "agrees": row.agrees} for row in found.rows],
+        },
+        indent=1,
+    )
+
+
+def score_markdown(found: Score) -> str:
+    """The confusion matrix, the sums, and each miss."""
+    return "\n".join(_lines(found)) + "\n"
+
+
+def _lines(found: Score) -> Iterator[str]:
+    predicted = [name for name in (*OUTCOMES, "undetermined") if any(row.predicted == name for row in found.rows)]
+    yield f"| predicted, observed: | {' | '.join(OBSERVED)} |"
+    yield "|---|" + "---|" * len(OBSERVED)
+    for name in predicted:
+        cells = (found.confusion[name, observed] for observed in OBSERVED)
+        yield f"| {name} | {' | '.join(str(count) if count else '' for count in cells)} |"
+    yield ""
+    yield from sums(found)
+    if found.misses:
+        columns = ("miss", "task", "predicted", "observed", "right at n+1", "at 2n", "as truncated at n+1", "rule")
+        yield from ("", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|")
+    for row in found.misses:
+        where = f"{row.task.replace('*', chr(92) + '*')}, base {row.base}, {row.encoding}, {row.layout}"
+        shares = " | ".join(percent(share) for share in (row.shares.near, row.shares.far, row.shares.truncated))
+        yield f"| {row.group} | {where} | {row.predicted} | {row.observed} | {shares} | {row.rule or '-'} |"
+
+
+def sums(found: Score) -> Iterator[str]:
+    """What the matrix comes to, a sentence each."""
+    total, groups = found.total, len(found.rows)
+    share = f"{total.right / total.of:.0%}; 95 % interval {total.low:.0%} to {total.high:.0%}" if total.of else "none"
+    yield f"{total.right} of {total.of} decided groups did as predicted ({share})."
+    left, unlearned = len(found.undetermined), sum(row.observed == NOT_LEARNED for row in found.rows)
+    yield f"Of {groups} groups, {left} were left undetermined, and {unlearned} did not learn their task; {found.waiting} wait for networks."
+    if (seen := found.accuracies) is not None:
+        yield (
+            f"{seen.inside} of {seen.points} exact accuracies lie in the 95 % interval of what one network did; observed minus exact is "
+            f"{100 * seen.mean:+.1f} points in the mean, {100 * seen.largest:+.1f} at most ({seen.where})."
+        )
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.3g} %"

@@ -1,0 +1,137 @@
+"""Statistical claims made ready: the counts that a claim rests on, bound to its decision rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from theory.errors import InputError
+from verify.claims.schema import Claim, RunsEvidence, TableEvidence, resolve_lengths
+from verify.verdicts import evidence as ev
+from verify.verdicts.statistics import (
+    ERROR,
+    INCONCLUSIVE,
+    UNTESTED,
+    Decision,
+    Interval,
+    Unit,
+    fits_better,
+    goodness_of_fit,
+    greater,
+    in_region,
+)
+
+if TYPE_CHECKING:
+    from empirical.runs.store import Run
+
+
+@dataclass(frozen=True)
+class Basis:
+    """A statistical claim prepared for its rule, with the networks it rests on."""
+
+    rule: Callable[[float], Decision] | None
+    verdict: Decision | None
+    networks: Mapping[str, Run] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def describe(error: Exception) -> str:
+    """An error as one line; those that name an input speak for themselves."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
+def prepare(claim: Claim, runs: Sequence[Run]) -> Basis:
+    """Gather the counts of a claim on runs or on a published row, and bind them to its rule."""
+    try:
+        if isinstance(claim.evidence, TableEvidence):
+            return _prepare_table(claim, claim.evidence)
+        assert isinstance(claim.evidence, RunsEvidence)
+        return _prepare_runs(claim, claim.evidence, runs)
+    except ev.Unmeasured as error:
+        return Basis(None, Decision(INCONCLUSIVE, str(error)))
+    except Exception as error:  # broken evidence is a verdict of its own; the other claims go on
+        return Basis(None, Decision(ERROR, describe(error)))
+
+
+def _prepare_table(claim: Claim, evidence: TableEvidence) -> Basis:
+    """A published row is one network, so nothing is said about other seeds."""
+    row, setting, decision = ev.table_cells(evidence.table), ev.setting_of_table(evidence.table), claim.decision
+    least = decision.min_examples or 1
+
+    def shares(value: float | str | None) -> dict[int, float]:
+        return {cell.length: float(ev.expected_value(value or 0.0, setting, cell.length)) for cell in row}
+
+    facts: dict[str, Any] = {"row": [asdict(cell) for cell in row]}
+    if decision.expected is not None:
+        facts["expected"] = shares(decision.expected)
+    match decision.rule:
+        case "goodness_of_fit":
+            fit = partial(goodness_of_fit, row, shares(decision.expected), decision.margin or 0.0)
+            return Basis(lambda alpha: fit(alpha, least), None, facts=facts)
+        case "fits_better":
+            better = partial(fits_better, row, shares(decision.expected), shares(decision.rival))
+            return Basis(lambda alpha: better(alpha, least), None, facts={**facts, "rival": shares(decision.rival)})
+        case _:
+            regions = _regions(claim, setting, [cell.length for cell in row])
+            return Basis(lambda alpha: in_region([row], regions, alpha, 1, least), None, facts=facts, notes=("one published network",))
+
+
+def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> Basis:
+    decision = claim.decision
+    seeds, least = decision.min_seeds or 1, decision.min_examples or 1
+    networks: dict[str, Run] = {}
+    units: dict[str, Unit] = {}
+    notes: list[str] = []
+    sides: list[list[Unit]] = []
+    for side in filter(None, (evidence.runs, evidence.than)):
+        found = ev.of_group(runs, side.group)
+        right = [run for run in found if claim.scale != "paper" or ev.is_paper_scale(run.spec)]
+        if len(right) < len(found):
+            notes.append(f"{len(found) - len(right)} reduced-scale runs of {side.group} say nothing at paper scale")
+        if not right:
+            return Basis(None, Decision(UNTESTED, "; ".join([f"no run of group {side.group} yet", *notes])))
+        if unregistered := sum(not ev.registered(run) for run in right):
+            notes.append(f"{unregistered} of {len(right)} networks of {side.group} were trained without a registered prediction")
+        if absent := ev.missing(found, side.group):
+            shortage = f"{len(absent)} of {len(found) + len(absent)} registered networks of {side.group} have not finished"
+            return Basis(None, Decision(INCONCLUSIVE, "; ".join([shortage, *notes])))
+        if sum(run.result.get("data_stream") != "per seed" for run in right) > 1:
+            notes.append(f"networks of {side.group} differ in initial weights alone: their seeds drew the same training batches")
+        learned = [run for run in right if ev.learned_in_distribution(run, decision.id_at_least)]
+        if len(learned) < len(right):
+            count = f"{len(right) - len(learned)} of {len(right)} networks of {side.group}"
+            notes.append(f"{count} set aside: below {decision.id_at_least} on trained lengths")
+        networks |= {run.spec.digest: run for run in learned}
+        lengths = resolve_lengths(evidence.lengths, right[0].spec.training.longest)
+        own = {run.spec.digest: ev.run_cells(run, evidence.measure, lengths) for run in learned}
+        units |= own
+        sides.append(list(own.values()))
+    if decision.rule == "compare":
+        mine, theirs = sides
+        if mine and theirs and [cell.length for cell in mine[0]] != [cell.length for cell in theirs[0]]:
+            raise InputError("the two groups were trained on other lengths, so n is not the same")
+        return Basis(lambda alpha: greater(mine, theirs, decision.margin or 0.0, alpha, seeds, least), None, networks, units, tuple(notes))
+    facts: dict[str, Any] = {}
+    regions: dict[int, Interval] = {}
+    if networks:
+        setting = ev.setting_of_run(next(iter(networks.values())).spec)
+        regions = _regions(claim, setting, lengths)
+        facts["regions"] = {length: [region.low, region.high] for length, region in regions.items()}
+    return Basis(lambda alpha: in_region(sides[0], regions, alpha, seeds, least), None, networks, units, tuple(notes), facts)
+
+
+def _regions(claim: Claim, setting: ev.Setting, lengths: Sequence[int]) -> dict[int, Interval]:
+    """The accuracies that at_least, at_most or equals allow, per length."""
+    decision = claim.decision
+    match decision.rule:
+        case "at_least":
+            return dict.fromkeys(lengths, Interval(decision.threshold or 0.0, 1.0))
+        case "at_most":
+            return dict.fromkeys(lengths, Interval(0.0, decision.threshold or 0.0))
+        case _:
+            margin, values = decision.margin or 0.0, {n: float(ev.expected_value(decision.expected or 0.0, setting, n)) for n in lengths}
+            return {length: Interval(value - margin, value + margin) for length, value in values.items()}
