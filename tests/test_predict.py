@@ -40,6 +40,7 @@ CASES = [
     ("a + b", "rope", {"layout": "padded"}, "truncation", "hypothesis", "fixed marks"),
     ("a + b", "relative", {"layout": "interleaved"}, "decays", "hypothesis", "shift lifts"),
     ("a + b", "absolute", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),
+    ("a + b", "absolute", {"layout": "interleaved", "base": 3}, "undetermined", "hypothesis", "codes unseen, guessed"),
     ("a + b", "absolute", {"layout": "plain"}, "fails", "hypothesis", "codes unseen"),
     ("a + b", "relative", {"layout": "reversed"}, "fails", "hypothesis", "codes unseen"),
     ("a + b", "abacus", {}, "decays", "hypothesis", "shift lifts"),
@@ -92,7 +93,7 @@ CASES = [
     ("(a + b) % 150", "relative", {}, "fails", "hypothesis", "no local rule"),
     ("a * b", "abacus", {}, "fails", "hypothesis", "no local rule"),
     ("(a + b) % 100", "none", {}, "undetermined", "hypothesis", "no positions"),
-    ("(a + b) % 100", "absolute", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),
+    ("(a + b) % 100", "absolute", {"layout": "interleaved"}, "undetermined", "hypothesis", "codes unseen, guessed"),
     ("(3*a + b) % 24", "window", {"window": 9, "base": 12}, "undetermined", "hypothesis", "window undecided"),  # causal: 12 divides 24
     ("(3*a + b) % 24", "absolute", {"base": 12}, "exact", "conditional", "low digits suffice"),
     ("(3*a + b) % 24", "window", {"window": 9, "base": 10}, "undetermined", "hypothesis", "not causal, half guessed"),
@@ -105,7 +106,7 @@ CASES = [
     ("a * b % 1", "randomised", {}, "exact", "conditional", "low digits suffice"),  # of no digits
     ("a // 7", "randomised", {"layout": "interleaved"}, "undetermined", "hypothesis", "not causal, half guessed"),
     ("b + a", "t5", {"layout": "interleaved", "direction": "msd", "train": "1", "base": 2}, "decays", "hypothesis", "not causal, guessed"),
-    ("a + b", "abacus", {"layout": "interleaved"}, "fails", "hypothesis", "codes unseen"),  # a, b, c of a place share one code
+    ("a + b", "abacus", {"layout": "interleaved"}, "undetermined", "hypothesis", "codes unseen, guessed"),  # a, b, c share a code
     ("2*a + 3*b", "abacus", {}, "decays", "hypothesis", "shift lifts"),  # separators tell the operands apart
 ]  # fmt: skip
 

@@ -69,6 +69,7 @@ RULES: dict[str, Rule] = {
     "zero tail": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "shift lifts": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
     "codes unseen": Rule("fails", "hypothesis", (), FAILED),
+    "codes unseen, guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "zeros only": Rule("truncation", "conditional", ("A2",), TRUNCATED),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
     "fixed marks": Rule("truncation", "hypothesis", ("A2",), TRUNCATED),
@@ -118,8 +119,10 @@ def _applicable(
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
     low_first = causality(task, Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
-    new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first).values())
-    unseen = "unseen" in seen.of(digit_codes(encoding, layout, task, longer, range(longer), low_first).values())
+    new_codes = digit_codes(encoding, layout, task, longer, range(n, longer), low_first)
+    new = seen.of(new_codes.values())
+    codes = digit_codes(encoding, layout, task, longer, range(longer), low_first)
+    unseen = "unseen" in seen.of(codes.values())
     named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
     if support.value and support.digits is not None and support.digits <= n and named:
         low = range(support.digits)
@@ -150,7 +153,13 @@ def _applicable(
         yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
     why = lift.certificate if not lift.value else "one result digit has no shift" if local.value else "no finite digit-serial rule exists"
     if unseen and not constant:
-        yield Applied("codes unseen", (f"longer inputs use position codes that training never shows ({why})",))
+        shown = f"longer inputs use position codes that training never shows ({why})"
+        known = {code: seen.kind(code) for code in codes.values()}
+        lost = {i for (i, slot), code in codes.items() if known[code] == "unseen" or ((i, slot) in new_codes and known[code] == "zero")}
+        if (guess := Fraction(1, task.base ** len(lost))) >= FAILING:
+            worth = f"but result digits lost by that: {len(lost)}, and a blind guess of them is worth {float(100 * guess):.3g} %"
+            yield Applied("codes unseen, guessed", (shown, worth))
+        yield Applied("codes unseen", (shown,))
     if new == {"zero"}:
         shown = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         yield Applied("zeros only", (shown, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
