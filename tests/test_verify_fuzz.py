@@ -15,9 +15,9 @@ from tests.command import called, refused
 from tests.test_verify_engine import SPEC, claim, honest, run
 from theory.errors import InputError
 from verify.claims.schema import ROOT, load_claims
-from verify.reports.observed import matrix, registered_groups
 from verify.verdicts.engine import run_claims
 from verify.verdicts.evidence import load_evidence
+from verify.verdicts.observed import matrix, registered_groups
 from verify.verdicts.statistics import VERDICTS
 
 TEXT = (ROOT / "paper_claims.yaml").read_text()

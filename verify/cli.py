@@ -254,8 +254,8 @@ def score_theory(
     json: JsonOption = False,
 ) -> None:
     """How often the theory was right: outcomes registered before training against what the networks did."""
-    from verify.reports.score import score, score_json, score_markdown
     from verify.verdicts.evidence import load_evidence, results_folder
+    from verify.verdicts.score import score, score_json, score_markdown
 
     folder = results_folder(results)
     found = score(folder, load_evidence(folder), pattern)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from verify.claims.schema import Assumption, Claim, Loaded, RunsEvidence
 from verify.reports.formats import SIGNS
-from verify.reports.observed import exact_points, matrix, registered_groups
 from verify.reports.plots import Point, accuracy_plot, calibration_plot
-from verify.reports.score import OBSERVED, tallies
 from verify.reports.text import FAMILIES
 from verify.verdicts.engine import Verdict
+from verify.verdicts.observed import exact_points, matrix, registered_groups
+from verify.verdicts.score import OBSERVED, tallies
 from verify.verdicts.statistics import VERDICTS, clopper_pearson
 
 if TYPE_CHECKING:

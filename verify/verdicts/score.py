@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from verify.reports.observed import NOT_LEARNED, OUTCOMES, Row, exact_points, matrix, registered_groups
+from verify.verdicts.observed import NOT_LEARNED, OUTCOMES, Row, exact_points, matrix, registered_groups
 from verify.verdicts.statistics import clopper_pearson
 
 if TYPE_CHECKING:
