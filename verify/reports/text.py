@@ -26,6 +26,7 @@ FAMILIES = {
     "P2": "P2: arXiv 2407.17963",
     "tables": "Tables of the papers, row by row",
     "refinements": "Ours: refinements, and readings that we expect to be refuted",
+    "registered": "Predictions registered for small bases",
     "certificates": "Certificates: trained networks proved right at every length",
 }
 STYLES = {"supported": "green", "refuted": "red", "inconclusive": "yellow", "untested": "dim", "error": "bold magenta"}
