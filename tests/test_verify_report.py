@@ -18,10 +18,10 @@ from empirical.runs.store import Run
 from tests.test_verify_engine import claim, decide, decision, run, table
 from theory.errors import InputError
 from verify.claims.schema import Assumption, Claim, Loaded
-from verify.reports import formats, observed, score
+from verify.reports import formats
 from verify.reports.html import html_report
 from verify.reports.plots import Point, accuracy_plot
-from verify.verdicts import ledger
+from verify.verdicts import ledger, observed, score
 from verify.verdicts.engine import Verdict
 from verify.verdicts.statistics import REFUTED, SUPPORTED
 
@@ -253,6 +253,7 @@ def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) 
     assert found.accuracies == score.Accuracies(4, 2, 0.25, 0.5, "wrong, length 4")
     text = score.score_markdown(found)
     assert "1 of 2 decided groups did as predicted (50%; 95 % interval 1% to 99%)." in text
+    assert "| rule: r | 1 of 2 | 1% to 99% |" in text
     assert "| wrong | a + b, base 10, absolute, padded | fails | exact | 100 % | 100 % |" in text
     assert json.loads(score.score_json(found))["decided"]["of"] == 2
     assert score.score(tmp_path, runs["right"], "ri*").waiting == 0

@@ -133,7 +133,7 @@ def score_json(found: Score) -> str:
 
 
 def score_markdown(found: Score) -> str:
-    """The confusion matrix, the sums, and each miss."""
+    """The confusion matrix, the sums, how often each kind of prediction came true, and each miss."""
     return "\n".join(_lines(found)) + "\n"
 
 
@@ -146,6 +146,9 @@ def _lines(found: Score) -> Iterator[str]:
         yield f"| {name} | {' | '.join(str(count) if count else '' for count in cells)} |"
     yield ""
     yield from sums(found)
+    yield from ("", "| predicted, status or rule | as predicted | 95 % interval |", "|---|---|---|")
+    for tally in tallies(found.rows):
+        yield f"| {tally.name} | {tally.right} of {tally.of} | {tally.low:.0%} to {tally.high:.0%} |"
     if found.misses:
         columns = ("miss", "task", "predicted", "observed", "right at n+1", "at 2n", "as truncated at n+1", "rule")
         yield from ("", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|")
