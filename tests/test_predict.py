@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.command import ROOT
 from theory.errors import InputError
 from theory.exact.accuracy import truncation_accuracy
 from theory.language.domains import make_training
@@ -123,6 +126,15 @@ def test_every_rule_is_reached() -> None:
     bands = {"band holds the rule", "band undecided"}  # in test_bands.py
     assert {case[5] for case in CASES} | {"no rule"} | bands == set(RULES)
     assert predicted("a // 3", "abacus").rule_name == "no rule"
+
+
+def test_the_table_of_rules_is_that_of_the_code() -> None:
+    """theory/README.md names every rule with its outcome, and with its status where something is predicted."""
+    text = (ROOT / "theory" / "README.md").read_text()
+    rows = re.findall(r"^\| ([a-z, ]+) \| .+ \| ([a-z]+) \| ?(proven|conditional|hypothesis)?[A0-9, ]* \|$", text, re.MULTILINE)
+    predicted_status = {name: "" if rule.outcome == "undetermined" else rule.status for name, rule in RULES.items()}
+    assert {name: outcome for name, outcome, _ in rows} == {name: rule.outcome for name, rule in RULES.items()}
+    assert {name: "" if outcome == "undetermined" else status for name, outcome, status in rows} == predicted_status
 
 
 @pytest.mark.parametrize(
