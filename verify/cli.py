@@ -195,7 +195,7 @@ def show_claim(
 
 @app.command("certify")
 def certify_network(
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Digest of a run, or its first characters.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Digest of a run, its first characters, or its folder.")] = None,
     results: ResultsOption = None,
     check: Annotated[Path | None, typer.Option("--check", help="Prove this certificate again instead of writing one.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Contexts to enumerate at most; default: 20 million.")] = None,
@@ -270,7 +270,7 @@ def diagnose_answers(
     expr: Annotated[str | None, typer.Option("--expr", help="Your own task, like '(3*a + b) % 24'.")] = None,
     modulus: Annotated[int | None, typer.Option("--modulus", help="p of the tasks that have one.")] = None,
     base: Annotated[int, typer.Option("--base", help="Number base that the model writes in, at least 2.")] = 10,
-    train_domain: Annotated[str, typer.Option("--train-domain", help="either (D_n), both (D_abn) or sampler.")] = "either",
+    train_domain: Annotated[str, typer.Option("--train-domain", help="either (D_n), both (D_abn), sampler, ordered (a >= b).")] = "either",
     json: JsonOption = False,
 ) -> None:
     """What a model does, from its answers alone: accuracy per length, what the wrong answers are, and which prediction they fit."""

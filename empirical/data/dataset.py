@@ -16,8 +16,8 @@ import torch
 from empirical.data.lines import Pairs, PairSampler, Renderer, held_out
 from empirical.data.noise import Noise, step_key
 from theory.errors import InputError
-from theory.language.domains import Training
-from theory.language.layouts import SPECIALS, Layout
+from theory.language.domains import Training, check_signs
+from theory.language.layouts import SPECIALS, Layout, sign
 from theory.language.tasks import Task
 
 CHUNK = 10_000
@@ -53,6 +53,7 @@ class DataSet:
         longest = self.domain.longest
         if self.layout.fixed and self.layout.width < longest:
             raise InputError(f"width {self.layout.width} is below the longest operand ({longest} digits): use --width {longest}")
+        check_signs(self.task, self.domain.domain)
         self.layout.widths(self.task, longest)
 
 
@@ -104,7 +105,7 @@ def chunks(data: DataSet) -> Iterator[list[str]]:
 
 def symbols(task: Task) -> list[str]:
     """What people read for each token, as `theory.language.layouts.render` writes it: digits above 9 as letters, above z in brackets."""
-    special = {"bos": "^", "eos": ";", "eq": "=", "op": "*" if "mul" in task.name else "+"}
+    special = {"bos": "^", "eos": ";", "eq": "=", "op": sign(task)}
     digit = ["0123456789abcdefghijklmnopqrstuvwxyz"[value] if value < 36 else f"[{value}]" for value in range(task.base)]
     return [*digit, *(special[name] for name in SPECIALS)]
 

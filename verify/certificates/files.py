@@ -42,6 +42,7 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
         "weights_sha256": found.run.result["weights_sha256"],
         "task": spec.make_task().text,
         "base": spec.base,
+        **({"operands": "a >= b"} if spec.test_domain == "ordered" else {}),
         "direction": spec.direction,
         "layers": spec.layers,
         "window": spec.window,
@@ -125,13 +126,15 @@ def _near(said: Any, now: Any, noise: float) -> bool:
 
 
 def find_run(results: Path, digest: str) -> Run:
-    """The one finished run whose digest begins so.
+    """The one finished run whose digest begins so, or that lies in a folder of this name.
 
     Raises:
         InputError: there is none, or more than one.
     """
     from empirical.runs.store import load_run
 
+    if digest and (Path(digest) / "result.json").exists():
+        return load_run(Path(digest))
     found = sorted(path.parent for path in results.glob("*/result.json") if path.parent.name.startswith(digest))
     if len(found) != 1:
         raise InputError(f"{len(found) or 'no'} finished runs in {results} begin with {digest!r}: see arith-train list")
@@ -171,7 +174,8 @@ def _headline(found: Certificate) -> str:
         case "certified":
             other = "" if "float32" in proved else "; in float32 shown for each context, not for every order of summation"
             which = "all lengths" if found.digits is None else f"all operands of up to {found.digits} digits, which are all that fit"
-            return f"certified for {which}: {task.text} in base {task.base}, in {', '.join(proved)} arithmetic{other}"
+            order = ", a >= b" if found.run.spec.test_domain == "ordered" else ""
+            return f"certified for {which}: {task.text} in base {task.base}{order}, in {', '.join(proved)} arithmetic{other}"
         case "refuted":
             assert found.wrong is not None
             up_to = f"certified for all operands of up to {found.digits} digits, not beyond" if found.digits else "not certified"

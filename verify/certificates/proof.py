@@ -16,6 +16,9 @@ lines' ends included) its argmax is the true digit. Proof: if so, by induction o
 the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is
 a wrong result, or an earlier digit is wrong already.
 
+A network that is asked of ordered operands alone (a >= b) is certified on the contexts that these reach. Of a - b the machine is that of
+borrows; it is right where no borrow is left at the end, and least significant first any digits begin such a pair.
+
 What is proved for the weights as stored: every reachable context is evaluated in float64, and the true digit leads each other token by
 more than rounding can have moved the lead (see rounding.py). Then the exact network is right. It leads by more than twice that, so any
 evaluation in float64 is right too: batched, cached, or within a line of any length. Where the lead exceeds the bounds of float64 and
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from empirical.runs.store import Run
 
 LIMIT = 20_000_000  # contexts
+FAR = 2_000_000_000  # contexts that no limit should allow: some thousands are evaluated in a second
 BATCH = 4096  # contexts at a time, at most
 TOKENS = 2**18  # tokens of lines at a time, about
 KEPT = 1000  # failing contexts that are kept, those of the shortest inputs
@@ -177,7 +181,8 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
         raise InputError(f"{name}: {reason}: train with a smaller window, base or coefficients") from None
     if count > limit:
         why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
-        raise InputError(f"{name}: {why}: allow more with --limit, or train with a smaller window")
+        remedy = "allow more with --limit" if count < FAR else "which would take days and more: take a smaller base"
+        raise InputError(f"{name}: {why}: {remedy}, or train with a smaller window")
     try:
         stored, wide = load_model(run), load_model(run)
     except (RuntimeError, ValueError, OSError) as error:
@@ -196,8 +201,10 @@ def contexts_of(run: Run) -> Contexts | BandContexts:
     machine, spec = machine_of(run), run.spec
     field, offsets = spec.make_encoding().receptive_field, spec.offsets
     if field is not None:
-        return Contexts(all_inputs(machine), field)
+        return Contexts(all_inputs(machine, spec.test_domain), field)
     assert offsets is not None
+    if spec.test_domain == "ordered":
+        raise InputError(f"run {spec.digest}: operands in order under a band are not enumerated: certify runs with --pe window")
     return BandContexts(spec.make_task(), machine, spec.make_layout(), reach(offsets, spec.layers), up_to(spec.width))
 
 
@@ -302,8 +309,12 @@ def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContext
 
     task = run.spec.make_task()
     windowed = run.spec.window is not None
-    shortest = sorted(failures, key=lambda one: _least_digits(one, machine) if windowed else one.groups)[:TRIED]
-    implied = {operands(task, machine, contexts.history(one.tokens, one.given)) for one in shortest}
+    ordered = run.spec.test_domain == "ordered"
+    shortest = sorted(failures, key=lambda one: _least_digits(one, machine, ordered) if windowed else one.groups)[:TRIED]
+    if isinstance(contexts, Contexts) and ordered:  # some pasts leave a < b, which takes a further digit
+        implied = {min(ordered_operands(task, machine, past) for past in contexts.histories(one.tokens, one.given)) for one in shortest}
+    else:
+        implied = {operands(task, machine, contexts.history(one.tokens, one.given)) for one in shortest}
     for digits, a, b in sorted(implied)[:TRIED]:
         given, truth = answer(run, a, b), task(a, b)
         if given != truth:
@@ -311,9 +322,11 @@ def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContext
     return None
 
 
-def _least_digits(failure: Failure, machine: Transducer) -> int:
+def _least_digits(failure: Failure, machine: Transducer, ordered: bool) -> int:
     """What the operands of such a line have at least; groups of zeros at the end of the line may stand beyond them."""
     digits, tokens = failure.groups + 1, failure.tokens
+    if ordered and machine.direction == "lsd" and tokens[-2] < tokens[-1]:  # a < b so far
+        return digits + 1
     while machine.direction == "lsd" and digits > 1 and len(tokens) > 1 and tokens[-2:] == (0, 0):
         digits, tokens = digits - 1, tokens[:-3]
     return digits
@@ -328,6 +341,12 @@ def operands(task: Task, machine: Transducer, pairs: Sequence[Pair]) -> tuple[in
     if max(length, task.result_width(length)) >= len(pairs):
         return length, a, b
     return len(pairs) + 1, a + task.base ** len(pairs), b  # zeros at the end: only a longer operand makes the line long enough
+
+
+def ordered_operands(task: Task, machine: Transducer, pairs: Sequence[Pair]) -> tuple[int, int, int]:
+    """The same with a >= b: where the pairs leave a < b, a has one digit more. Most significant first they never do."""
+    length, a, b = operands(task, machine, pairs)
+    return (length, a, b) if a >= b else (len(pairs) + 1, a + task.base ** len(pairs), b)
 
 
 def _number(digits: Sequence[int], base: int) -> int:
