@@ -1,4 +1,4 @@
-"""examples/paper.toml: it holds the groups that claims wait for, every one is predicted, and its command is rehearsed on a small scale."""
+"""results/plan-paper.toml: it holds the groups that claims wait for, every one is predicted, and its command is rehearsed on a small scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.command import ROOT, called
 from verify.claims.lint import groups_of
 from verify.claims.schema import load_claims
 
-PLAN = ROOT / "examples" / "paper.toml"
+PLAN = ROOT / "results" / "plan-paper.toml"
 #: a width, model, budget and test that a processor manages in seconds
 SMALL = {"width": 5, "test": "1-5", "preset": "local", "steps": 5, "batch": 8, "examples": 20, "seeds": [1, 2]}
 
