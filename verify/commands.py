@@ -75,6 +75,7 @@ def decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict],
     from verify.verdicts import ledger as book
     from verify.verdicts.engine import attempt, crashed, run_claims, sampled
     from verify.verdicts.evidence import load_evidence, results_folder
+    from verify.verdicts.probes import probe_jobs
     from verify.verdicts.provenance import provenance
     from verify.verdicts.reevaluate import evaluate_jobs
     from verify.verdicts.retrain import retrain
@@ -91,6 +92,7 @@ def decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict],
         verdicts = run_claims(
             loaded.claims, ids, runs, asked.examples, seed, sample=asked.sample, progress=progress,
             reevaluate=partial(evaluate_jobs, workers=workers),
+            probe=partial(probe_jobs, workers=workers),
             certify=partial(outcomes, live=sampled(runs, seed) if asked.sample else None, workers=workers),
             prove=lambda checks: (result for _, result in workers.run(attempt, checks, crashed)),
         )  # fmt: skip

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from theory.predictions.rules import ASSUMPTIONS
 from verify.checks import REGISTRY
+from verify.claims.dependence import misplaced
 from verify.claims.evidence_kinds import Runs
-from verify.claims.schema import ROOT, CertificateEvidence, CheckEvidence, Claim, ClaimsFile, Loaded, RunsEvidence
+from verify.claims.schema import ROOT, CertificateEvidence, CheckEvidence, Claim, ClaimsFile, Loaded, ProbesEvidence, RunsEvidence
 
 if TYPE_CHECKING:
     from empirical.runs.store import Run
@@ -27,6 +28,7 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
             found.append(f"assumption {assumption.id} is used by no claim")
         if ASSUMPTIONS.get(assumption.id, assumption.statement) != assumption.statement:
             found.append(f"assumption {assumption.id} differs from what theory says: {ASSUMPTIONS[assumption.id]}")
+    found += misplaced(loaded.claims)
     statements: dict[str, str] = {}
     for claim in loaded.claims:
         if (other := statements.setdefault(claim.statement, claim.id)) != claim.id:
@@ -48,7 +50,7 @@ def silent(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
 def groups_of(claim: Claim) -> list[str]:
     """The groups of runs that a claim rests on."""
     match claim.evidence:
-        case RunsEvidence(runs=mine, than=None) | CertificateEvidence(certificates=mine):
+        case RunsEvidence(runs=mine, than=None) | ProbesEvidence(probes=mine) | CertificateEvidence(certificates=mine):
             return [mine.group]
         case RunsEvidence(runs=mine, than=Runs(group=other)):
             return [mine.group, other]

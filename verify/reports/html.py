@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verify.claims.dependence import shaken
 from verify.claims.schema import Assumption, Claim, Loaded, RunsEvidence
 from verify.reports.formats import SIGNS
 from verify.reports.plots import Point, accuracy_plot, calibration_plot
@@ -53,6 +54,8 @@ def html_report(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         sections=sections,
         families={name: FAMILIES.get(name, name) for name in dict.fromkeys(verdict.family for verdict in verdicts)},
+        notes=shaken(loaded, verdicts),
+        verdict_of={verdict.id: verdict.verdict for verdict in verdicts},
         counts={name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS},
         signs=SIGNS,
         verdict_names=VERDICTS,
