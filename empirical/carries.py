@@ -17,7 +17,7 @@ from empirical.noise import Noise, integers
 from empirical.spec import RunSpec
 from theory.automata.machines import TooLarge
 from theory.errors import InputError
-from theory.language.domains import Box, boxes, digits_at
+from theory.language.domains import Part, parts
 from theory.local.windows import local_machine
 
 MAX_CELLS = 20_000_000
@@ -33,7 +33,8 @@ class CarrySampler(PairSampler):
             raise InputError(f"sampling carries: no finite machine is known that computes {task.text} from the least significant digit")
         self.base, self.width = base, max(spec.train_lengths)
         states = sorted(machine.reachable)
-        if self.width**2 * len(states) * base**2 * 2 * len(spec.train_lengths) > MAX_CELLS:
+        kinds = len(parts(spec.train_domain, self.width, base)) * len(spec.train_lengths)
+        if self.width**2 * len(states) * base**2 * max(2, kinds) > MAX_CELLS:
             raise TooLarge(f"sampling carries: too many digits, states and digit pairs for base {base} and lengths up to {self.width}")
         number = {state: i for i, state in enumerate(states)}
         cells = [[machine.step(state, x, y)[0] for x in range(base) for y in range(base)] for state in states]
@@ -42,13 +43,13 @@ class CarrySampler(PairSampler):
         self.start = number[machine.start]
         weights, lengths, carries, allowed, shares = [], [], [], [], []
         for length in spec.train_lengths:
-            parts = boxes(spec.train_domain, length, base)
-            digits_PDG = torch.stack([self._digits_of(box, device) for box in parts])
+            laws = [part for part in parts(spec.train_domain, length, base) if part.weight]
+            digits_PDG = torch.stack([self._digits_of(part, device) for part in laws])
             share_PDSK = torch.stack([self._shares(digits_DG) for digits_DG in digits_PDG])
-            law_PK = share_PDSK[:, 0, self.start] * torch.tensor([float(box.weight) for box in parts], device=device)[:, None]
+            law_PK = share_PDSK[:, 0, self.start] * torch.tensor([float(part.weight) for part in laws], device=device)[:, None]
             occurs = [k for k, total in enumerate(law_PK.sum(0).tolist()) if total > 0]
             for k in occurs:
-                for p in range(len(parts)):
+                for p in range(len(laws)):
                     weights.append(float(law_PK[p, k] / law_PK[:, k].sum()) / len(occurs) / len(spec.train_lengths))
                     lengths.append(length)
                     carries.append(k)
@@ -58,13 +59,13 @@ class CarrySampler(PairSampler):
         self.lengths, self.carries = torch.tensor(lengths, device=device), torch.tensor(carries, device=device)
         self.allowed_WDG, self.shares_WDSK = torch.stack(allowed), torch.stack(shares)
 
-    def _digits_of(self, box: Box, device: torch.device) -> Tensor:
+    def _digits_of(self, part: Part, device: torch.device) -> Tensor:
         """At each place, the probability of each digit pair."""
         rows = []
         for place in range(self.width):
-            xs, ys = (digits_at(operand, place, self.base) for operand in (box.a, box.b))
-            row = [float(x in xs and y in ys) / len(xs) / len(ys) for x in range(self.base) for y in range(self.base)]
-            rows.append(row)
+            group = part.at(place)
+            held = set(group)
+            rows.append([((x, y) in held) / len(group) for x in range(self.base) for y in range(self.base)])
         return torch.tensor(rows, dtype=torch.float64, device=device)
 
     def _shares(self, law_DG: Tensor) -> Tensor:

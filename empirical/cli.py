@@ -11,7 +11,7 @@ import typer
 
 from empirical import cli_study, cli_sweeps
 from empirical.cli_options import Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
-from theory.cli import Base, Direction, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
+from theory.cli import Base, Direction, Domain, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
 from theory.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run_command(
     train: Annotated[str, typer.Option(help="trained lengths: 4, 1-3 or 2,4")] = "1-3",
     train_domain: TrainDomain = "either",
     lengths: Annotated[str | None, typer.Option(help="test lengths; default: 1 to the width, or to twice the trained length")] = None,
-    domain: Annotated[str, typer.Option(help="test domain: either, both or sampler")] = "either",
+    domain: Domain = None,
     preset: Annotated[str, typer.Option(help="model: local (1 layer), small, nano, micro or mini")] = "small",
     steps: Annotated[int, typer.Option(help="optimiser steps")] = 10_000,
     batch: Annotated[int, typer.Option(help="lines per step")] = 64,

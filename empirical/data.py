@@ -39,10 +39,12 @@ class Pairs:
 
 
 class PairSampler:
-    """Draws pairs from equal parts of the given lengths of a domain, by the boxes that theory counts."""
+    """Draws pairs from equal parts of the given lengths of a domain, by the boxes that theory counts; ordered ones are put in order."""
 
     def __init__(self, domain: str, lengths: tuple[int, ...], base: int, device: torch.device) -> None:
-        table: list[tuple[Box, int]] = [(box, length) for length in lengths for box in boxes(domain, length, base)]
+        self.ordered = domain == "ordered"
+        law = "either" if self.ordered else domain
+        table: list[tuple[Box, int]] = [(box, length) for length in lengths for box in boxes(law, length, base)]
         self.base = base
         self.width = max(lengths)
         self.weights = torch.tensor([float(box.weight) / len(lengths) for box, _ in table], dtype=torch.float64, device=device)
@@ -58,7 +60,11 @@ class PairSampler:
     def draw(self, count: int, noise: Noise | None = None, up_to: Tensor | None = None) -> Pairs:
         """`count` independent pairs, from a stream or from torch's random state; of lengths up to a number () where one is given."""
         box_N = self._rows(count, noise, up_to)
-        return Pairs(self._digits(box_N, "a", noise), self._digits(box_N, "b", noise), self.lengths[box_N])
+        a_ND, b_ND = self._digits(box_N, "a", noise), self._digits(box_N, "b", noise)
+        if self.ordered:
+            swap_N1 = less(a_ND, b_ND)[:, None]
+            a_ND, b_ND = torch.where(swap_N1, b_ND, a_ND), torch.where(swap_N1, a_ND, b_ND)
+        return Pairs(a_ND, b_ND, self.lengths[box_N])
 
     def _rows(self, count: int, noise: Noise | None, up_to: Tensor | None) -> Tensor:
         weights = self.weights if up_to is None else torch.where(self.lengths <= up_to, self.weights, 0)
@@ -73,6 +79,13 @@ class PairSampler:
         top_N1 = integers(1, self.base, (shape[0], 1), box_N.device, noise)
         digit_ND = torch.where((place_D == width_N1 - 1) & nonzero_N1, top_N1, digit_ND)
         return digit_ND * (place_D < width_N1)
+
+
+def less(a_ND: Tensor, b_ND: Tensor) -> Tensor:
+    """Where a < b (N,): at the highest place at which their digits differ, a's is the smaller."""
+    place_D = torch.arange(1, a_ND.shape[1] + 1, device=a_ND.device)
+    highest_N1 = ((a_ND != b_ND) * place_D).argmax(1, keepdim=True)
+    return (a_ND.gather(1, highest_N1) < b_ND.gather(1, highest_N1))[:, 0]
 
 
 def operand(box: Box, kind: str) -> Operand:

@@ -16,7 +16,7 @@ import torch
 from empirical.data import Pairs, PairSampler, Renderer, held_out
 from empirical.noise import Noise, step_key
 from theory.errors import InputError
-from theory.language.domains import Training
+from theory.language.domains import Training, check_signs
 from theory.language.layouts import SPECIALS, Layout
 from theory.language.tasks import Task
 
@@ -53,6 +53,7 @@ class DataSet:
         longest = self.domain.longest
         if self.layout.fixed and self.layout.width < longest:
             raise InputError(f"width {self.layout.width} is below the longest operand ({longest} digits): use --width {longest}")
+        check_signs(self.task, self.domain.domain)
         self.layout.widths(self.task, longest)
 
 

@@ -63,13 +63,13 @@ def draw_test(spec: RunSpec, length: int, count: int, device: torch.device) -> t
 def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, seed: int) -> list[dict[str, Any]]:
     """Per length: `examples`, `truth` and `learned` (exact matches), `truth_digits` (correct at each place of the result).
 
-    `learned` counts agreement with f(a mod B^n, b mod B^n), n the longest trained length; null in unpadded
-    layouts, where that function would need another number of tokens.
+    `learned` counts agreement with f(a mod B^n, b mod B^n), n the longest trained length; null where that function may need another
+    number of tokens (unpadded layouts), or be negative (cut operands may be out of order).
     """
     device = next(model.parameters()).device
     task, layout = spec.make_task(), spec.make_layout()
     renderer = renderer_of(spec, device)
-    cut = None if layout.unpadded else task.truncated(spec.training.longest)
+    cut = None if layout.unpadded or task.needs_order else task.truncated(spec.training.longest)
     training, out = model.training, []
     model.eval()
     with torch.random.fork_rng(devices=[]):
@@ -87,6 +87,7 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
                 if cut is not None:
                     cut_NT = renderer.lines(chunk, cut).token_NT
                     learned += int(((out_NT == cut_NT) | ~lines.answer_NT).all(1).sum())
+                if not layout.unpadded:
                     places = right_NT[:, lines.answer_NT[0]].sum(0)
                     per_digit = places if per_digit is None else per_digit + places
             entry = {
@@ -127,12 +128,14 @@ def answer_line(run: Run, a: int, b: int) -> tuple[list[int], int]:
     """The whole line with the network's answer, as tokens, and the length in digits that it was asked at.
 
     Raises:
-        InputError: an operand does not fit the layout, or the line is longer than the network's positions.
+        InputError: an operand does not fit the layout, the line is longer than the network's positions, or the true answer is negative.
     """
     from empirical.store import load_model
 
     spec, model = run.spec, load_model(run)
     task, layout = spec.make_task(), spec.make_layout()
+    if task.needs_order and a < b:
+        raise InputError(f"a = {a}, b = {b}: the network was trained on {task.text} for a >= b: give the larger number first")
     size = max(digit_count(a, task.base), digit_count(b, task.base))
     if layout.fixed and size > layout.width:
         raise InputError(f"operand of {size} digits: the network was trained at width {layout.width}")

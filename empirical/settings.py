@@ -10,7 +10,7 @@ from typing import Any
 
 from empirical.spec import PRESETS, RunSpec, spec_from_dict
 from theory.errors import InputError
-from theory.language.domains import parse_lengths
+from theory.language.domains import parse_lengths, tested_domain
 from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS
 
 #: short name -> field of RunSpec
@@ -45,8 +45,8 @@ def long_names(settings: Mapping[str, Any]) -> dict[str, Any]:
 def make_spec(settings: Mapping[str, Any]) -> RunSpec:
     """The run of these settings.
 
-    Where nothing is said, the layout is the encoding's own, test lengths run from 1 to the width or else to twice the trained length,
-    and the width is that of the longest operand.
+    Where nothing is said, the layout is the encoding's own, operands are tested in order if they are trained so, test lengths run from 1
+    to the width or else to twice the trained length, and the width is that of the longest operand.
 
     Raises:
         InputError: an unknown or missing setting, or a value that RunSpec refuses.
@@ -67,6 +67,8 @@ def make_spec(settings: Mapping[str, Any]) -> RunSpec:
         if (tested := _longest(values["test_lengths"])) is not None:
             values.setdefault("width", max(trained, tested))
     values.setdefault("layout", DEFAULT_LAYOUT.get(ENCODINGS.get(str(values.get("encoding")), ""), "padded"))
+    if values.get("train_domain") == "ordered":
+        values.setdefault("test_domain", tested_domain(None, "ordered"))
     layers, heads, dim = PRESETS[preset]
     return spec_from_dict({"layers": layers, "heads": heads, "dim": dim, **values})
 

@@ -12,7 +12,7 @@ from typing import Any
 from theory.automata.formats import from_json
 from theory.automata.machine_tasks import machine_task
 from theory.errors import InputError
-from theory.language.domains import Training, make_training, parse_lengths
+from theory.language.domains import Training, check_signs, make_training, parse_lengths
 from theory.language.encodings import Encoding, make_encoding
 from theory.language.layouts import Layout, make_layout
 from theory.language.tasks import Task, make_task
@@ -132,10 +132,11 @@ class RunSpec:
         longest = max(*self.train_lengths, *(self.test_lengths if layout.fixed else (1,)))
         if layout.fixed and longest > self.width:
             raise InputError(f"width {self.width} is below the longest operand ({longest} digits): use --width {longest}")
-        layout.widths(task, longest)
-        _ = self.offsets
         make_training(self.test_domain, self.test_lengths)
         make_training(self.train_domain, self.train_lengths)
+        check_signs(task, self.train_domain, self.test_domain)
+        layout.widths(task, longest)
+        _ = self.offsets
 
     def _check_data(self) -> None:
         """Refuse unknown or contradictory ways to draw training pairs."""

@@ -32,9 +32,9 @@ LayoutName = Annotated[str | None, typer.Option("--layout", help="padded, aligne
 Direction = Annotated[str, typer.Option(help="lsd or msd first, for interleaved")]
 Width = Annotated[int | None, typer.Option(help="operand width of padded and aligned; default: the longest length asked")]
 Train = Annotated[str, typer.Option(help="trained lengths: 4, 1-3 or 2,4")]
-TrainDomain = Annotated[str, typer.Option(help="either (D_n), both (D_abn) or sampler")]
+TrainDomain = Annotated[str, typer.Option(help="either (D_n), both (D_abn), sampler or ordered (D_n with a >= b)")]
 Lengths = Annotated[str, typer.Option(help="test lengths")]
-Domain = Annotated[str, typer.Option(help="test domain: either, both or sampler")]
+Domain = Annotated[str | None, typer.Option(help="test domain: either, both, sampler or ordered; default: either, or ordered if trained so")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
 
@@ -82,20 +82,20 @@ def _task(task: str | None, expr: str | None, modulus: int | None, base: int, ma
 
 def _predict(
     task: str | None, expr: str | None, machine: str | None, modulus: int | None, base: int, pe: str, window: int | None,
-    layers: int, layout: str | None, direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str,
+    layers: int, layout: str | None, direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str | None,
 ) -> Prediction:  # fmt: skip
-    from theory.language.domains import make_training, parse_lengths
+    from theory.language.domains import make_training, parse_lengths, tested_domain
     from theory.language.encodings import DEFAULT_LAYOUT, make_encoding
     from theory.language.layouts import make_layout
     from theory.predictions.predict import predict
 
     encoding, asked = make_encoding(pe, window, layers), parse_lengths(lengths)
-    training = make_training(train_domain, train)
-    make_training(domain, asked)
+    training, tested = make_training(train_domain, train), tested_domain(domain, train_domain)
+    make_training(tested, asked)
     placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), width or max(*asked, *training.lengths), direction)
     if width is not None and width < max(*asked, *training.lengths):
         raise InputError(f"width {width} is below the longest operand ({max(*asked, *training.lengths)} digits): use a larger --width")
-    return predict(_task(task, expr, modulus, base, machine), encoding, placed, training, asked, domain)
+    return predict(_task(task, expr, modulus, base, machine), encoding, placed, training, asked, tested)
 
 
 @app.command("predict")
@@ -103,7 +103,7 @@ def predict_command(
     task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
     width: Width = None, train: Train = "4",
-    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either", as_json: Json = False,
+    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """What a network trained so will do at each length, and why."""
     from theory.predictions.report import prediction_json, prediction_text
@@ -117,7 +117,7 @@ def accuracy(
     task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
     width: Width = None, train: Train = "4",
-    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either", as_json: Json = False,
+    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None, as_json: Json = False,
     per_digit: Annotated[bool, typer.Option("--per-digit", help="also the accuracy of each result digit")] = False,
     closed_form: Annotated[bool, typer.Option("--closed-form", help="also the accuracy as an expression in the length m")] = False,
 ) -> None:  # fmt: skip
@@ -134,7 +134,7 @@ def explain(
     task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
     width: Width = None, train: Train = "4",
-    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = "either",
+    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None,
     format: Annotated[str, typer.Option(help="text, markdown or latex")] = "text",
 ) -> None:  # fmt: skip
     """The argument behind a prediction, step by step."""

@@ -171,7 +171,8 @@ def _headline(found: Certificate) -> str:
         case "certified":
             other = "" if "float32" in proved else "; in float32 shown for each context, not for every order of summation"
             which = "all lengths" if found.digits is None else f"all operands of up to {found.digits} digits, which are all that fit"
-            return f"certified for {which}: {task.text} in base {task.base}, in {', '.join(proved)} arithmetic{other}"
+            order = ", a >= b" if found.run.spec.test_domain == "ordered" else ""
+            return f"certified for {which}: {task.text} in base {task.base}{order}, in {', '.join(proved)} arithmetic{other}"
         case "refuted":
             assert found.wrong is not None
             up_to = f"certified for all operands of up to {found.digits} digits, not beyond" if found.digits else "not certified"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from theory.language.domains import MAX_LENGTH, Training
+from theory.language.domains import MAX_LENGTH, Training, check_signs
 from theory.language.tasks import Task, digit_count
 from theory.mistakes import Answered, Mistakes, Tally, classify, constant_of, summarise
 from theory.predictions.matrix import advise
@@ -141,6 +141,7 @@ def diagnose(task: Task, training: Training, rows: Sequence[Answered]) -> Diagno
     longest = max(digit_count(max(a, b), task.base) for a, b, _ in rows)
     if longest > MAX_LENGTH:
         raise InputError(f"operands of {longest} digits in base {task.base}: at most {MAX_LENGTH} are diagnosed")
+    check_signs(task, training.domain)
     task.result_width(longest)
     found = summarise(task, training.longest, rows)
     repeated = len(rows) - len({(a, b) for a, b, _ in rows})

@@ -21,7 +21,7 @@ from theory.automata.formats import from_json
 from theory.automata.machines import Machine, TooLarge, Word
 from theory.automata.pairs import distinguish
 from theory.errors import InputError
-from theory.language.domains import boxes, digits_at
+from theory.language.domains import Group, parts
 from theory.language.expressions import Given, Var
 from theory.language.tasks import Task, digit_count
 from theory.proofs.properties import Property, short
@@ -213,31 +213,30 @@ def agreement(task: Task, trained: int, length: int, domain: str) -> Fraction | 
     assert task.machine is not None
     machine, step = task.machine, task.machine.transducer.step
     places = range(max(length, task.result_width(length)))
-    moves: dict[tuple[State, State, range, range, bool], Counter[tuple[State, State]]] = {}
+    moves: dict[tuple[State, State, Group, bool], Counter[tuple[State, State]]] = {}
 
-    def following(pair: tuple[State, State], xs: range, ys: range, cut: bool) -> Counter[tuple[State, State]]:
-        key = (*pair, xs, ys, cut)
+    def following(pair: tuple[State, State], group: Group, cut: bool) -> Counter[tuple[State, State]]:
+        key = (*pair, group, cut)
         if key not in moves:
             moves[key] = Counter()
-            for x in xs:
-                for y in ys:
-                    (s, c), (t, d) = step(pair[0], x, y), step(pair[1], 0, 0) if cut else step(pair[1], x, y)
-                    moves[key][s, t] += c == d
+            for x, y in group:
+                (s, c), (t, d) = step(pair[0], x, y), step(pair[1], 0, 0) if cut else step(pair[1], x, y)
+                moves[key][s, t] += c == d
         return moves[key]
 
     total = Fraction(0)
-    for box in boxes(domain, length, machine.base):
+    for part in parts(domain, length, machine.base):
         lines, size = Counter({(machine.start, machine.start): 1}), 1
         for place in places if machine.direction == "lsd" else places[::-1]:
-            xs, ys = (digits_at(operand, place, machine.base) for operand in (box.a, box.b))
-            size *= len(xs) * len(ys)
+            group = part.at(place)
+            size *= len(group)
             after: Counter[tuple[State, State]] = Counter()
-            if len(lines) * len(xs) * len(ys) > MAX_STEPS:
+            if len(lines) * len(group) > MAX_STEPS:
                 return None
             for pair, number in lines.items():
-                for next_pair, ways in following(pair, xs, ys, place >= trained).items():
+                for next_pair, ways in following(pair, group, place >= trained).items():
                     after[next_pair] += number * ways
             lines = after
-        total += box.weight * Fraction(lines.total(), size)
+        total += part.weight * Fraction(lines.total(), size)
     return total
 

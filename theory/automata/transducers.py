@@ -6,6 +6,9 @@ For alpha*a + beta*b + gamma with alpha, beta, gamma >= 0 the state is the carry
 
 Distinct carries write distinct results for the same further input, so this is the minimal machine. For a//q, read from the most
 significant digit, the state is the remainder r of the digits read so far, and c, r' = divmod(B*r + x, q).
+
+With a negative beta the carries may be negative (borrows): the same step then writes the value modulo B^t in t steps, which is the value
+where it is not negative. For alpha + beta >= 0 <= gamma that is so wherever a >= b.
 """
 
 from __future__ import annotations
@@ -114,11 +117,23 @@ def affine_transducer(task: Task) -> Transducer | None:
     (11844, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], 2)
     """
     coefficients = affine(task.expression)
-    if coefficients is None or min(coefficients) < 0:
-        return None
-    alpha, beta, gamma = coefficients
-    base = task.base
-    states = alpha + beta + 1 + gamma.bit_length()  # carries 0..alpha+beta, and those on the way down from gamma
+    return None if coefficients is None or min(coefficients) < 0 else _carry_machine(*coefficients, task.base)
+
+
+def borrow_transducer(task: Task) -> Transducer | None:
+    """The carry machine of a task with a negative beta, right for a >= b; None for other tasks, and where it is too large to build.
+
+    >>> from theory.language.tasks import make_task
+    >>> machine = borrow_transducer(make_task("sub"))
+    >>> machine.run(1000, 1, width=4), sorted(machine.reachable), machine.memory
+    (999, [-1, 0], 1)
+    """
+    coefficients = affine(task.expression)
+    return None if coefficients is None or not task.needs_order else _carry_machine(*coefficients, task.base)
+
+
+def _carry_machine(alpha: int, beta: int, gamma: int, base: int) -> Transducer | None:
+    states = alpha + abs(beta) + 1 + gamma.bit_length()  # carries 0..alpha+beta (beta..alpha), and those on the way down from gamma
     if states > MAX_STATES or states * base * base > MAX_STEPS:
         return None
 

@@ -58,7 +58,7 @@ def truncation_accuracy(task: Task, trained: int, length: int, domain: str) -> F
 
     Returns:
         The exact probability; None where no method of the module's table applies: // or high-degree terms of
-        mixed sign or incompatible mods, on boxes too large to enumerate.
+        mixed sign or incompatible mods, on boxes too large to enumerate; ordered operands, unless their order does not matter.
 
     >>> from theory.language.tasks import make_task
     >>> truncation_accuracy(make_task("mod-add", modulus=150), trained=4, length=100, domain="either")
@@ -68,6 +68,10 @@ def truncation_accuracy(task: Task, trained: int, length: int, domain: str) -> F
         from theory.automata.machine_tasks import agreement
 
         return agreement(task, trained, length, domain)
+    if domain == "ordered":
+        if length > trained and not exchangeable(task):
+            return None
+        domain = "either"  # f^ = f on a pair iff on its mirror image
     total = Fraction(0)
     for box in boxes(domain, length, task.base):
         a, b = box.a.range(task.base), box.b.range(task.base)
@@ -76,6 +80,30 @@ def truncation_accuracy(task: Task, trained: int, length: int, domain: str) -> F
             return None
         total += box.weight * Fraction(agreements, size(a) * size(b))
     return total
+
+
+def exchangeable(task: Task) -> bool:
+    """Whether the form of the task shows f(b, a) = f(a, b), or f(b, a) = -f(a, b) below an outermost modulus or without one.
+
+    >>> from theory.language.tasks import make_task
+    >>> [exchangeable(make_task(expr=text)) for text in ("a - b", "a*b % 7", "max(a, b)", "2*a + b", "a < b", "(a - b) % 7 % 5")]
+    [True, True, True, False, False, False]
+    """
+    return task.machine is None and _mirror_sign(task.inner) != 0
+
+
+def _mirror_sign(expression: Expression) -> int:
+    """1 where f(b, a) = f(a, b), -1 where f(b, a) = -f(a, b), 0 where the form shows neither."""
+    match expression:
+        case Binary("%", left, Const(_)):
+            return int(_mirror_sign(left) == 1)
+        case Call("abs", (inner,)):
+            return abs(_mirror_sign(inner))
+        case Call("max" | "min" | "==", (Var(one), Var(two))):
+            return int(one != two)
+    terms = polynomial(expression) or {}
+    signs = (sign for sign in (1, -1) if terms and all(terms.get((j, i), 0) == sign * c for (i, j), c in terms.items()))
+    return next(signs, 0)
 
 
 def work(task: Task) -> int:

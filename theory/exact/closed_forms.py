@@ -25,12 +25,21 @@ So u and v follow from exact counts at three lengths of a class, and every furth
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd
 from typing import Any
 
-from theory.exact.accuracy import box_agreements, modular_mul_limit, modular_threshold, operand_period, truncation_accuracy, uncounted, work
+from theory.exact.accuracy import (
+    box_agreements,
+    exchangeable,
+    modular_mul_limit,
+    modular_threshold,
+    operand_period,
+    truncation_accuracy,
+    uncounted,
+    work,
+)
 from theory.language.domains import Operand, boxes
 from theory.language.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
 from theory.language.tasks import Task, digit_count
@@ -118,6 +127,12 @@ def closed_form(task: Task, trained: int, domain: str, lengths: Iterable[int] = 
     Raises:
         NoClosedForm: the task is of neither kind, or its counts are beyond a limit of theory.exact.accuracy.
     """
+    if domain == "ordered":
+        if not exchangeable(task):
+            raise NoClosedForm("the operands are in order, and the task does not treat them alike")
+        if task.needs_order:
+            raise NoClosedForm("the truncated function may be negative, which has no digits")
+        return replace(closed_form(task, trained, "either", lengths), domain=domain)  # the accuracy is the same
     found = _family(task, trained)
     limit = _limit(task, trained, found)
     period = 1 if found.modulus is None else _order(task.base, found.modulus)

@@ -30,12 +30,12 @@ from typing import TYPE_CHECKING, Any
 
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import affine_transducer, quotient_transducer
-from theory.exact.accuracy import MAX_PAIRS, Same, box_agreements, cell_agreements, operand_period
+from theory.exact.accuracy import MAX_PAIRS, Same, box_agreements, cell_agreements, exchangeable, operand_period
 from theory.exact.counting import Range, folded, pieces, size
 from theory.exact.ordering import MAX_DIGIT_SUM, DigitSums
 from theory.exact.products import MAX_PRODUCTS, product_agreements
 from theory.exact.residue_digits import MAX_LCM, residue_digits
-from theory.language.domains import Box, Operand, boxes
+from theory.language.domains import Box, Operand, boxes, check_signs
 from theory.language.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
 from theory.language.tasks import Task, digit_count
 from theory.proofs.properties import short
@@ -57,12 +57,18 @@ def digit_accuracies(task: Task, trained: int, length: int, domain: str) -> tupl
     """P(digit i of f^ = digit i of f) on a domain at one length, i = 0, 1, .. up to the width of the largest result.
 
     Returns:
-        Exact probabilities; None at the digits that no method of the module's table counts.
+        Exact probabilities; None at the digits that no method of the module's table counts: of ordered operands those of tasks in
+        which their order matters (f^ of a - b has no digits where the cut operands are out of order).
 
     Raises:
         InputError: the value may be negative, which has no digits.
     """
+    check_signs(task, domain)
     width = task.result_width(length)
+    if domain == "ordered":
+        if length <= trained:
+            return (Fraction(1),) * width
+        return (None,) * width if task.needs_order or not exchangeable(task) else digit_accuracies(task, trained, length, "either")
     total: list[Fraction | None] = [Fraction(0)] * width
     for box in boxes(domain, length, task.base):
         shares = _box_shares(task, trained, box, width)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory.automata.transducers import Transducer, affine_transducer, order_transducer, quotient_transducer
 from theory.errors import InputError
+from theory.language.domains import check_signs
 from theory.language.expressions import affine, evaluate, polynomial
 from theory.language.tasks import Task
 from theory.proofs.properties import short
@@ -53,6 +54,7 @@ def dependency_graph(task: Task, digits: int) -> nx.DiGraph:
         raise InputError(f"digits {digits}: the graph needs at least 1 digit")
     if digits > MAX_DIGITS:
         raise InputError(f"digits {digits}: the graph has at most {MAX_DIGITS}")
+    check_signs(task)
     width = task.result_width(digits)
     machine = serial_machine(task)
     if machine is not None:

@@ -22,6 +22,7 @@ from typing import Any
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import Transducer
 from theory.graphs.dependency import Node, serial_machine
+from theory.language.domains import check_signs
 from theory.language.expressions import affine, evaluate, polynomial
 from theory.language.tasks import Task
 from theory.progress import watched
@@ -42,6 +43,7 @@ def influence(task: Task, digits: int) -> Influence:
     Raises:
         InputError: a result that may be negative, or more cases than can be counted (`TooLarge`).
     """
+    check_signs(task)
     width = task.result_width(digits)
     machine = serial_machine(task)
     if machine is not None:

@@ -1,22 +1,29 @@
 """Domains of operand pairs: which pairs of which lengths, and with what law.
 
 The only definition of D_n in the project: exact accuracies sum over these boxes, and training and test pairs
-are drawn from them.
+are drawn from them. Ordered operands (a >= b) make no boxes, as a and b are not independent; but where the highest place at which they
+differ is known, their digit pairs at different places are. So every domain has parts, and counts that go digit by digit sum over these.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
+from typing import TYPE_CHECKING
 
 from theory.errors import InputError
+
+if TYPE_CHECKING:
+    from theory.language.tasks import Task
 
 DOMAINS = {
     "either": "D_n: the longer operand has exactly n digits, uniform over such pairs",
     "both": "D_abn: both operands have exactly n digits, uniform",
     "sampler": "the papers' sampler: a coin chooses which operand has exactly n digits, the other is uniform below B^n",
+    "ordered": "a pair of D_n, swapped where a < b: a >= b, and a has exactly n digits",
 }
 MAX_LENGTH = 1000
 
@@ -75,7 +82,91 @@ def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
         return (Box(Fraction(1, 2), exact, upto), Box(Fraction(1, 2), upto, exact))
     if domain == "either":  # exact x upto, and shorter x exact
         return (Box(Fraction(base, base + 1), exact, upto), Box(Fraction(1, base + 1), Operand(length - 1, False), exact))
+    if domain == "ordered":
+        raise InputError("domain ordered: not counted here, as its operands are not independent: use either, both or sampler")
     raise InputError(f"unknown domain {domain!r}: choose from {', '.join(DOMAINS)}")
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the digit pair at one place can be, uniformly: x in xs and y in ys, with `order` "=" or ">" those with x = y or x > y alone."""
+
+    xs: range
+    ys: range
+    order: str = ""
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for x in self.xs:
+            for y in self.ys:
+                if not self.order or (x == y if self.order == "=" else x > y):
+                    yield x, y
+
+    def __len__(self) -> int:
+        if self.order == "=":
+            return len(range(max(self.xs.start, self.ys.start), min(self.xs.stop, self.ys.stop)))
+        return sum(1 for _ in self) if self.order else len(self.xs) * len(self.ys)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pairs whose digit pairs at different places are independent; `weight` is the probability of the part within its domain.
+
+    With `apart` the operands are equal above this place and a's digit is the larger at it; at -1 they are equal.
+    """
+
+    weight: Fraction
+    a: Operand
+    b: Operand
+    base: int
+    apart: int | None = None
+
+    def at(self, place: int) -> Group:
+        """What the digit pair at a place can be."""
+        order = "" if self.apart is None or place < self.apart else ">" if place == self.apart else "="
+        return Group(digits_at(self.a, place, self.base), digits_at(self.b, place, self.base), order)
+
+
+def parts(domain: str, length: int, base: int) -> tuple[Part, ...]:
+    """The law of any domain at one length, as a mixture of parts; weights sum to 1.
+
+    >>> [(str(part.weight), part.apart) for part in parts("ordered", 2, 10)]  # of the 9900 pairs of D_2
+    [('1/110', -1), ('9/110', 0), ('10/11', 1)]
+    """
+    if domain != "ordered":
+        return tuple(Part(box.weight, box.a, box.b, base) for box in boxes(domain, length, base))
+    exact, upto = Operand(length, True), Operand(length, False)
+    pairs = base ** (2 * length) - (base ** (2 * length - 2) if length > 1 else 0)  # in D_n; those with a > b and their mirror images
+    found = []
+    for apart in range(-1, length):
+        part = Part(Fraction(1), exact, upto if apart == length - 1 else exact, base, apart)
+        places = [(apart, 2 * base ** (2 * apart))] if apart >= 0 else []  # below it all are free
+        places += [(length - 1, base ** (length - 2 - apart))] if apart < length - 1 else []  # equal, and all but the top one free
+        size = prod(len(part.at(place)) * others for place, others in places)
+        found.append(replace(part, weight=Fraction(size, pairs)))
+    return tuple(found)
+
+
+def contains(domain: str, length: int, base: int, a: int, b: int) -> bool:
+    """Whether the domain has this pair at this length."""
+    laws = boxes("either" if domain == "ordered" else domain, length, base)
+    inside = any(a in range(*box.a.range(base)) and b in range(*box.b.range(base)) for box in laws)
+    return inside and (a >= b or domain != "ordered")
+
+
+def check_signs(task: Task, *domains: str) -> None:
+    """Refuse a task whose value may be negative on one of the domains.
+
+    Raises:
+        InputError: with the remedy; without domains, where no domain can be chosen.
+    """
+    if task.needs_order and set(domains) != {"ordered"}:
+        order = "operands with a >= b (--train-domain ordered, --domain ordered), or " if domains else ""
+        raise InputError(f"{task.text} may be negative, which has no digits: use {order}a result modulo a power of the base")
+
+
+def tested_domain(domain: str | None, trained: str) -> str:
+    """The test domain where one is named; else `either`, or `ordered` as in training."""
+    return domain or ("ordered" if trained == "ordered" else "either")
 
 
 @dataclass(frozen=True)
@@ -100,7 +191,7 @@ class Training:
 
 
 def make_training(domain: str, lengths: str | tuple[int, ...]) -> Training:
-    """A training domain from its names: `domain` one of either, both and sampler, lengths in digits; see `parse_lengths`.
+    """A training domain from its names: `domain` one of DOMAINS, lengths in digits; see `parse_lengths`.
 
     Raises:
         InputError: unknown domain, bad lengths.

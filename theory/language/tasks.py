@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from theory.language.expressions import MAX_CONSTANT, Binary, Const, Expression, bounds, evaluate, parse, to_text, truncate
+from theory.language.expressions import MAX_CONSTANT, Binary, Const, Expression, affine, bounds, evaluate, parse, to_text, truncate
 
 if TYPE_CHECKING:
     from theory.automata.machines import Machine
@@ -45,11 +45,15 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "reversal": ("reverse(a)", "the digits in reverse order, as a number"),
 }
 
+#: tasks with a value to write for a >= b alone, kept apart as most commands are asked of every pair
+ORDERED: dict[str, tuple[str, str]] = {"sub": ("a - b", "subtraction")}
+
 
 @dataclass(frozen=True)
 class Task:
     """An integer function f(a, b) of operands a, b >= 0, written in base `base`.
 
+    A task has no domain: where its value may be negative, which has no digits, theory.language.domains.check_signs refuses it.
     `machine` is that of a task given by one (theory.automata.machine_tasks): its properties are decided on the table.
     """
 
@@ -82,6 +86,19 @@ class Task:
                 return inner
         return self.expression
 
+    @property
+    def needs_order(self) -> bool:
+        """Whether the value may be negative, but never for a >= b: alpha*a + beta*b + gamma = alpha*(a - b) + (alpha + beta)*b + gamma.
+
+        >>> [make_task(expr=text).needs_order for text in ("a - b", "3*a - 2*b + 1", "a - 2*b", "a - b - 1", "b - a", "a + b")]
+        [True, True, False, False, False, False]
+        """
+        coefficients = None if self.machine is not None else affine(self.expression)
+        if coefficients is None:
+            return False
+        alpha, beta, gamma = coefficients
+        return beta < 0 <= min(alpha + beta, gamma)
+
     def to_dict(self) -> dict[str, Any]:
         """What names the task, as plain JSON values."""
         return {"name": self.name, "expression": self.text, "base": self.base, "modulus": self.modulus}
@@ -91,13 +108,13 @@ class Task:
         return truncate(self.expression, self.base**digits)
 
     def result_width(self, digits: int) -> int:
-        """Digits of the largest value for operands of up to `digits` digits.
+        """Digits of the largest value for operands of up to `digits` digits, in whatever order.
 
         Raises:
-            InputError: the value may be negative, which has no digits.
+            InputError: the value may be negative even for a >= b, and has no digits then.
         """
         low, high = bounds(self.expression, self.base**digits - 1)
-        if low < 0:
+        if low < 0 and not self.needs_order:
             raise InputError(f"{self.text} may be negative, which has no digits: use a result modulo a power of the base")
         return digit_count(high, self.base)
 
@@ -139,8 +156,12 @@ def make_task(name: str | None = None, expr: str | None = None, base: int = 10, 
         if modulus is not None:
             raise InputError("--modulus goes with mod-add and mod-mul: write the modulus into the expression, like '(a + b) % 24'")
         return Task("expr", tree, base)
+    if name in ORDERED:
+        if modulus is not None:
+            raise InputError(f"task {name} takes no --modulus")
+        return Task(name, parse(ORDERED[name][0], base), base)
     if name not in CATALOGUE:
-        raise InputError(f"unknown task {name!r}: choose from {', '.join(CATALOGUE)}, or write --expr")
+        raise InputError(f"unknown task {name!r}: choose from {', '.join((*CATALOGUE, *ORDERED))}, or write --expr")
     text = CATALOGUE[name][0]
     if needs_modulus(name) != (modulus is not None):
         raise InputError(f"task {name} {'needs' if needs_modulus(name) else 'takes no'} --modulus")

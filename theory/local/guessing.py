@@ -22,7 +22,7 @@ from theory.proofs.causality import lipschitz
 
 def guess_bounds(task: Task, layout: Layout, domain: str, length: int) -> tuple[Fraction, Fraction]:
     """(low, high): the best predictor is right on a share between them of a domain's lines, in an interleaved layout."""
-    counted = lookahead(task, layout.result_direction, 0) if looks_ahead(task, layout) else None
+    counted = lookahead(task, layout.result_direction, 0) if looks_ahead(task, layout) and domain != "ordered" else None
     if counted is not None:  # by who knows the box of the operands; who does not can answer as in the heaviest
         shares = counted.by_box(domain, length)
         known = len(shares) == 1 or (domain, layout.result_direction) == ("either", "msd")
@@ -48,7 +48,7 @@ def _candidates(task: Task, direction: str, length: int) -> int:
 
 def _most(task: Task, direction: str, domain: str, length: int) -> Fraction:
     linear, p = affine(task.inner), task.modulus
-    if direction != "lsd" or p is None or linear is None:
+    if direction != "lsd" or p is None or linear is None or domain == "ordered":
         return Fraction(1)
     width = task.result_width(length)
 

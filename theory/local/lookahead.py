@@ -205,6 +205,8 @@ def looks_ahead(task: Task, layout: Layout) -> tuple[int, ...]:
 
 
 def best_accuracy(task: Task, layout: Layout, ahead: int, domain: str, length: int) -> Fraction | None:
-    """The accuracy of the best predictor with so much lookahead in this layout; None where it is not counted."""
+    """The accuracy of the best predictor with so much lookahead in this layout; None where it is not counted, as for ordered operands."""
+    if domain == "ordered":  # who knew which of its parts they are from would know where they first differ
+        return None
     found = lookahead(task, layout.result_direction, ahead)
     return None if found is None else found.accuracy(domain, length)

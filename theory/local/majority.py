@@ -25,7 +25,7 @@ from math import lcm, prod
 
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import Transducer
-from theory.language.domains import Box, Training, boxes, digits_at
+from theory.language.domains import Group, Part, Training, parts
 from theory.language.encodings import Encoding
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
@@ -36,7 +36,6 @@ QUICK = 400  # of them, for a prediction while the user waits
 BOS = -1
 
 Memory = tuple[int, ...]
-Digits = tuple[range, range]  # what x and y can be in one group
 Node = tuple[int, Memory, int | Memory]  # state, the tokens that the next memory keeps, and what the memory tells: the state or itself
 
 
@@ -54,10 +53,10 @@ class Majority:
             TooLarge: more than `limit` pairs of a memory and a state that it can hide.
         """
         self.task, self.machine, self.window = task, machine, window
-        self.free: Digits = (range(task.base), range(task.base))
+        self.free = Group(range(task.base), range(task.base))
         self.states = self._memories(limit)
         self.votes = self._count(training)
-        self.moves: dict[Digits, dict[Node, dict[Node, int]]] = {}
+        self.moves: dict[Group, dict[Node, dict[Node, int]]] = {}
         start = self._last((BOS,), window - 1)
         self.prefixes: list[dict[Node, int]] = [{self._node(machine.start, start): 1}]  # lines right so far, after so many free groups
 
@@ -80,34 +79,34 @@ class Majority:
     def accuracy(self, domain: str, length: int) -> Fraction | None:
         """The share of the domain's lines of this length that are right; None where an answer is not predicted."""
         try:
-            parts = (box.weight * Fraction(self._right(groups), _size(groups)) for box, groups in self._lines(domain, length))
-            return sum(parts, Fraction(0))
+            shares = (part.weight * Fraction(self._right(groups), _size(groups)) for part, groups in self._lines(domain, length))
+            return sum(shares, Fraction(0))
         except Unseen:
             return None
 
     # ---------------------------------------------------------------------------------------------------- lines, group by group
 
-    def _lines(self, domain: str, length: int) -> Iterable[tuple[Box, list[Digits]]]:
-        """The boxes of a domain, each with what the digits of every group can be."""
+    def _lines(self, domain: str, length: int) -> Iterable[tuple[Part, list[Group]]]:
+        """The parts of a domain that have any pairs, each with what the digits of every group can be."""
         groups = range(Layout("interleaved", 1).widths(self.task, length).c)
         places = groups if self.machine.direction == "lsd" else groups[::-1]
-        for box in boxes(domain, length, self.task.base):
-            yield box, [(digits_at(box.a, i, self.task.base), digits_at(box.b, i, self.task.base)) for i in places]
+        for part in parts(domain, length, self.task.base):
+            if part.weight:
+                yield part, [part.at(i) for i in places]
 
     def _last(self, tokens: Memory, count: int) -> Memory:
         return tokens[max(0, len(tokens) - count) :]
 
-    def _advance(self, lines: dict[tuple[int, Memory], int], digits: Digits) -> dict[tuple[int, Memory], int]:
+    def _advance(self, lines: dict[tuple[int, Memory], int], group: Group) -> dict[tuple[int, Memory], int]:
         """Numbers of lines by state and memory, one group later."""
         merged: dict[tuple[int, Memory], int] = defaultdict(int)
         for (state, memory), number in lines.items():
             merged[state, self._last(memory, self.window - 4)] += number
         after: dict[tuple[int, Memory], int] = defaultdict(int)
         for (state, memory), number in merged.items():
-            for x in digits[0]:
-                for y in digits[1]:
-                    following, c = self.machine.step(state, x, y)
-                    after[following, self._last((*memory, x, y, c), self.window - 1)] += number
+            for x, y in group:
+                following, c = self.machine.step(state, x, y)
+                after[following, self._last((*memory, x, y, c), self.window - 1)] += number
         return after
 
     def _memories(self, limit: int) -> dict[Memory, set[int]]:
@@ -129,18 +128,17 @@ class Majority:
     def _count(self, training: Training) -> dict[tuple[Memory, int, int], dict[int, int]]:
         """For each ambiguous memory and digits x, y: how often training shows each true answer, in a common unit."""
         lines = [item for length in training.lengths for item in self._lines(training.domain, length)]
-        unit = lcm(*((box.weight / _size(groups)).denominator for box, groups in lines))
+        unit = lcm(*((part.weight / _size(groups)).denominator for part, groups in lines))
         votes: dict[tuple[Memory, int, int], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-        for box, groups in lines:
+        for part, groups in lines:
             here = {(self.machine.start, self._last((BOS,), self.window - 1)): 1}
-            for t, digits in enumerate(groups):
-                share = int(box.weight * unit / _size(groups[: t + 1]))
+            for t, group in enumerate(groups):
+                share = int(part.weight * unit / _size(groups[: t + 1]))
                 for (state, memory), number in here.items():
                     if len(self.states[memory]) > 1:
-                        for x in digits[0]:
-                            for y in digits[1]:
-                                votes[memory, x, y][self.machine.step(state, x, y)[1]] += number * share
-                here = self._advance(here, digits)
+                        for x, y in group:
+                            votes[memory, x, y][self.machine.step(state, x, y)[1]] += number * share
+                here = self._advance(here, group)
         return votes
 
     # --------------------------------------------------------------------------------------------------------------- testing
@@ -149,35 +147,34 @@ class Majority:
         hidden = self.states[memory]
         return state, self._last(memory, self.window - 4), memory if len(hidden) > 1 else state
 
-    def _move(self, node: Node, digits: Digits) -> dict[Node, int]:
+    def _move(self, node: Node, group: Group) -> dict[Node, int]:
         """In how many ways a group of such digits is answered rightly, by where it leads."""
-        moves = self.moves.setdefault(digits, {})
+        moves = self.moves.setdefault(group, {})
         if node not in moves:
             state, kept, told = node
             found: dict[Node, int] = defaultdict(int)
-            for x in digits[0]:
-                for y in digits[1]:
-                    following, c = self.machine.step(state, x, y)
-                    if self.answer(told, x, y) == c:
-                        found[self._node(following, self._last((*kept, x, y, c), self.window - 1))] += 1
+            for x, y in group:
+                following, c = self.machine.step(state, x, y)
+                if self.answer(told, x, y) == c:
+                    found[self._node(following, self._last((*kept, x, y, c), self.window - 1))] += 1
             moves[node] = found
         return moves[node]
 
-    def _after(self, lines: dict[Node, int], digits: Digits) -> dict[Node, int]:
+    def _after(self, lines: dict[Node, int], group: Group) -> dict[Node, int]:
         after: dict[Node, int] = defaultdict(int)
         for node, number in lines.items():
-            for following, ways in self._move(node, digits).items():
+            for following, ways in self._move(node, group).items():
                 after[following] += number * ways
         return after
 
-    def _right(self, groups: list[Digits]) -> int:
+    def _right(self, groups: list[Group]) -> int:
         """How many of the lines with such digits are right throughout."""
-        free = next((t for t, digits in enumerate(groups) if digits != self.free), len(groups))
+        free = next((t for t, group in enumerate(groups) if group != self.free), len(groups))
         while len(self.prefixes) <= free:
             self.prefixes.append(self._after(self.prefixes[-1], self.free))
         lines = self.prefixes[free]
-        for digits in groups[free:]:
-            lines = self._after(lines, digits)
+        for group in groups[free:]:
+            lines = self._after(lines, group)
         return sum(lines.values())
 
 
@@ -194,5 +191,5 @@ def majority_of(task: Task, encoding: Encoding, layout: Layout, training: Traini
         return None
 
 
-def _size(groups: list[Digits]) -> int:
-    return prod(len(x) * len(y) for x, y in groups)
+def _size(groups: list[Group]) -> int:
+    return prod(map(len, groups))

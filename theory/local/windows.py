@@ -10,6 +10,10 @@ Contexts are enumerated from the machine alone, as theory.local.contexts says. I
 of its longer one (D_1, D_2, ... of theory.language.domains), in as many groups as the result needs. Least significant digit first, every
 digit sequence begins such an input, so the groups of zeros at its end reach no context of their own; most significant first, an input of
 more than one group does not begin with the group (0, 0).
+
+Of ordered operands (a >= b) least significant first the same holds: whatever the digits so far, and whatever is borrowed, a further group
+(1, 0) makes a > b. So they reach every context that any pair reaches, and the smallest window is the same; lines of one length, and inputs
+that end, are fewer. Most significant first the first group that is not a pair of equal digits has x > y.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from itertools import product
 from typing import Any
 
 from theory.automata.machines import TooLarge
-from theory.automata.transducers import Transducer, affine_transducer, quotient_transducer, window_needed
+from theory.automata.transducers import Transducer, affine_transducer, borrow_transducer, quotient_transducer, window_needed
 from theory.language.layouts import Layout, Slot, token_id
 from theory.language.tasks import Task
 from theory.local.contexts import Kind, Known, Reachable, answers
@@ -39,10 +43,10 @@ X, Y, C = range(3)
 
 
 def local_machine(task: Task, direction: str) -> Transducer | None:
-    """The finite machine that computes the task in this direction, None where this version knows none."""
+    """The finite machine that computes the task in this direction (for a >= b where it needs order); None where none is known."""
     if task.machine is not None:
         return task.machine.transducer if task.machine.direction == direction else None
-    return affine_transducer(task) if direction == "lsd" else quotient_transducer(task)
+    return affine_transducer(task) or borrow_transducer(task) if direction == "lsd" else quotient_transducer(task)
 
 
 @dataclass(frozen=True)
@@ -82,38 +86,56 @@ class Source:
         return found
 
 
-def all_inputs(machine: Transducer) -> Source:
-    """Operands of every length."""
-    if machine.direction == "lsd":
+def all_inputs(machine: Transducer, domain: str = "either") -> Source:
+    """Operands of every length: all pairs, or the ordered ones."""
+    ordered = domain == "ordered"
+    if machine.direction == "lsd" and not ordered:
         return Source(machine.base, frozenset([machine.start]), machine.step)
 
-    def step(state: tuple[int, str], x: int, y: int) -> tuple[State, int] | None:
-        inner, place = state
-        if place == "end":
+    def below(state: tuple[int, bool], x: int, y: int) -> tuple[State, int]:
+        after, digit = machine.step(state[0], x, y)
+        return (after, _tied("lsd", state[1], x, y)), digit  # if not in order, then by a further digit
+
+    def step(state: tuple[int, str, bool], x: int, y: int) -> tuple[State, int] | None:
+        inner, place, tied = state
+        if place == "end" or (tied and x < y):
             return None
         after, digit = machine.step(inner, x, y)
-        return (after, "end" if place == "top" and x == y == 0 else "below"), digit
+        return (after, "end" if place == "top" and x == y == 0 else "below", _tied("msd", tied, x, y)), digit
 
-    return Source(machine.base, frozenset([(machine.start, "top")]), step)
+    if machine.direction == "lsd":
+        return Source(machine.base, frozenset([(machine.start, True)]), below)
+    return Source(machine.base, frozenset([(machine.start, "top", ordered)]), step)
+
+
+def _tied(direction: str, tied: bool, x: int, y: int) -> bool:
+    """Whether the digits so far leave a >= b: least significant first as they stand, most significant first as they are equal."""
+    return x > y or (tied and x == y) if direction == "lsd" else tied and x == y
 
 
 def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: str) -> Source:
-    """Operands of the given lengths alone, as a domain of theory.language.domains writes them; a state is (state, length, group)."""
+    """Operands of the given lengths alone, as a domain of theory.language.domains writes them; a state is (state, length, group, tied)."""
     layout = Layout("interleaved", 1, machine.direction)
     groups = {n: layout.widths(task, n).c for n in lengths}
 
-    def step(state: tuple[int, int, int], x: int, y: int) -> tuple[State, int] | None:
-        inner, n, group = state
+    def step(state: tuple[int, int, int, bool], x: int, y: int) -> tuple[State, int] | None:
+        inner, n, group, tied = state
         if group == groups[n]:
             return None
         place = group if machine.direction == "lsd" else groups[n] - 1 - group
         top = x > 0 < y if domain == "both" else x > 0 or y > 0
         if (place == n - 1 and n > 1 and not top) or (place >= n and (x or y)):
             return None
+        if domain == "ordered":
+            if machine.direction == "msd" and tied and x < y:
+                return None
+            tied = _tied(machine.direction, tied, x, y)
+            if machine.direction == "lsd" and place == n - 1 and not tied:
+                return None
         after, digit = machine.step(inner, x, y)
-        return (after, n, group + 1), digit
+        return (after, n, group + 1, tied), digit
 
-    return Source(machine.base, frozenset((machine.start, n, 0) for n in lengths), step)
+    return Source(machine.base, frozenset((machine.start, n, 0, True) for n in lengths), step)
 
 
 @lru_cache(256)  # one task meets many layouts and encodings
@@ -280,6 +302,12 @@ class Contexts(Reachable):
         Raises:
             ValueError: there is none.
         """
+        if (found := next(self.histories(tokens, given), None)) is None:
+            raise ValueError(f"no input shows {tokens} with another answer than {given}")
+        return found
+
+    def histories(self, tokens: tuple[int, ...], given: int) -> Iterator[tuple[Pair, ...]]:
+        """The same for every state before the context and all digits hidden in its first group, the shortest first."""
         source, phase = self.source, first_phase(len(tokens))
         if tokens[0] >= source.base:  # <bos>: nothing is hidden
             tokens, phase, begun = tokens[1:], X, list(source.starts)
@@ -289,8 +317,7 @@ class Contexts(Reachable):
             for hidden in product(range(source.base), repeat=phase):
                 shown = _follow(source, state, (*hidden, *tokens), given)
                 if shown is not None:
-                    return (*source.trails[state], *shown)
-        raise ValueError(f"no input shows {tokens} with another answer than {given}")
+                    yield (*source.trails[state], *shown)
 
 
 def _follow(source: Source, state: State, tokens: tuple[int, ...], given: int) -> tuple[Pair, ...] | None:
@@ -312,7 +339,7 @@ def training_length(task: Task, machine: Transducer, visible: int, domain: str =
     >>> training_length(task, affine_transducer(task), visible=5)
     4
     """
-    goal, n = Contexts(all_inputs(machine), visible).count(), 1
+    goal, n = Contexts(all_inputs(machine, domain), visible).count(), 1
     while Contexts(inputs_of_length(machine, task, range(1, n + 1), domain), visible).count() < goal:
         n += 1
     return n

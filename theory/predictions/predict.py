@@ -11,7 +11,7 @@ from math import log2
 
 from theory.errors import InputError
 from theory.exact.accuracy import truncation_accuracy, work
-from theory.language.domains import Training
+from theory.language.domains import Training, check_signs
 from theory.language.encodings import Encoding
 from theory.language.expressions import to_text
 from theory.language.layouts import Layout
@@ -20,10 +20,10 @@ from theory.local.lookahead import best_accuracy, looks_ahead
 from theory.local.majority import majority_of
 from theory.local.windows import needed_window
 from theory.predictions.paper import Outcome, PaperStatement, paper_statement
-from theory.predictions.rules import Rule, decide, downward, in_distribution
+from theory.predictions.rules import Applied, Rule, decide, downward, in_distribution, invariance_by_direction
 from theory.progress import watched
 from theory.proofs.causality import causality
-from theory.proofs.properties import Property, base_compatibility, identifiability, low_support, short, translation_invariance
+from theory.proofs.properties import Property, base_compatibility, either_direction, identifiability, low_support, short
 
 MAX_BITS = 14_000  # of B^(2m+1), which accuracies at length m are written in; Python writes 4300 decimal digits
 MAX_TRAINED = 100
@@ -84,7 +84,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
 
     Args:
         lengths: test lengths in digits, ascending; trained lengths are `training.lengths`.
-        domain: law of the test operands: either, both or sampler (see theory.language.domains).
+        domain: law of the test operands, as in theory.language.domains.
 
     Returns:
         What happens per region and one accuracy per length, a share from 0 to 1; P2 = arXiv 2407.17963 is quoted beside it, never used.
@@ -96,9 +96,13 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     _check_size(task, training, longest)
     if layout.fixed and layout.width < longest:
         raise InputError(f"width {layout.width} is below the longest operand ({longest} digits): use --width {longest}")
+    check_signs(task, training.domain, domain)
     task.result_width(longest)
-    invariance, compatibility, support = translation_invariance(task), base_compatibility(task), low_support(task)
-    applied = decide(task, encoding, layout, training, invariance, support)
+    invariance, compatibility, support = either_direction(invariance_by_direction(task)), base_compatibility(task), low_support(task)
+    if training.domain == "ordered" != domain:
+        applied = Applied("order unseen", ("training shows operands with a >= b alone, and no rule says what is done with others",))
+    else:
+        applied = decide(task, encoding, layout, training, invariance, support)
     rule, upward = applied.rule, applied.rule.outcome
     asked = sum(training.region(length) == "upward" for length in lengths)
     if upward == "truncation" and asked * work(task) > MAX_WORK:

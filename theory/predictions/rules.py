@@ -20,7 +20,7 @@ from theory.local.guessing import guess_bounds
 from theory.local.majority import majority_of
 from theory.local.windows import local_machine, needed_window
 from theory.proofs.causality import causality
-from theory.proofs.properties import Property, translation_by_direction
+from theory.proofs.properties import Property, ordered_by_direction, translation_by_direction
 
 ASSUMPTIONS = {
     "A1": "when a shift-equivariant rule fits the training data, the learner takes it",
@@ -29,6 +29,8 @@ ASSUMPTIONS = {
     "A4": "without a window far digits keep some weight: attention logits do not grow with the number of digits, so the rule is diluted",
     "A5": "with randomised positions only the order of tokens is learned from, as nothing else is the same in every draw",
 }
+
+UNORDERED = "no training pair shows what is done with operands out of order, and what may be negative has no digits"
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
 DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or more at n+1"
@@ -68,6 +70,8 @@ RULES: dict[str, Rule] = {
     "zero tail": Rule("fails", "hypothesis", (), FAILED),
     "shift lifts": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
     "codes unseen": Rule("fails", "hypothesis", (), FAILED),
+    "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
     "zeros only": Rule("truncation", "conditional", ("A2",), TRUNCATED),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
     "fixed marks": Rule("truncation", "hypothesis", ("A2",), TRUNCATED),
@@ -120,7 +124,8 @@ def _applicable(
     new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first).values())
     unseen = "unseen" in seen.of(digit_codes(encoding, layout, task, longer, range(longer), low_first).values())
     named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
-    if support.value and support.digits is not None and support.digits <= n and named:
+    shown = n - 1 if training.domain == "ordered" else n  # so many low digits can be in either order
+    if support.value and support.digits is not None and support.digits <= shown and named:
         low = range(support.digits)
         kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
         if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
@@ -128,7 +133,7 @@ def _applicable(
             yield Applied("low digits suffice", (why, "training shows all of these digits at the codes they have in longer inputs"))
     if layout.fixed and layout.width == n:
         yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
-    local = translation_by_direction(task)[layout.result_direction]
+    local = invariance_by_direction(task)[layout.result_direction]
     lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
     if family == "randomised":
         drawn = "positions are drawn from a range that holds every line asked for, so longer lines show no unseen position"
@@ -152,17 +157,26 @@ def _applicable(
     if unseen and not constant:
         yield Applied("codes unseen", (f"longer inputs use position codes that training never shows ({why})",))
     if new == {"zero"}:
-        shown = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
-        yield Applied("zeros only", (shown, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
+        zeros = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
+        if training.domain == "ordered":
+            yield Applied("cut out of order", (zeros, f"but a mod {task.base}^{n} may be below b mod {task.base}^{n}: {UNORDERED}"))
+        yield Applied("zeros only", (zeros, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
     if constant:
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
     if invariance.value is False:
-        shown = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
-        yield Applied("no local rule", (shown,))
+        other = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
+        yield Applied("no local rule", (other,))
     if tail and invariance.value:
         marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
+        if training.domain == "ordered":
+            yield Applied("cut out of order", (f"the shift does not lift: {why}", f"{marks} {n} on, but cut operands: {UNORDERED}"))
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
+
+
+def invariance_by_direction(task: Task) -> dict[str, Property]:
+    """Translation invariance by the end that is read first; of tasks that need order, on operands in order."""
+    return ordered_by_direction(task) if task.needs_order else translation_by_direction(task)
 
 
 def _constant(task: Task, digits: int) -> bool:
@@ -221,7 +235,7 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     if layout.name != "interleaved":
         why = f"a window of {sees} tokens covers no fixed number of digit groups in the {layout.name} layout; no rule decides this"
         return Applied("window undecided", (why,))
-    local = translation_by_direction(task)[layout.result_direction]
+    local = invariance_by_direction(task)[layout.result_direction]
     if local.value is False and not support.value and not _starts_apart(task, layout, local):
         return Applied("window without a rule", (f"a bounded window cannot hold the state the task needs: {local.certificate}",))
     if not local.value:
@@ -246,7 +260,9 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
 
 def _band(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
     """Attention masked to the offsets of the roles: training must show every context that operands one digit longer reach."""
-    local = translation_by_direction(task)["lsd"]
+    if training.domain == "ordered":
+        return Applied("band undecided", ("the contexts that ordered operands (a >= b) reach under a band are not listed",))
+    local = invariance_by_direction(task)["lsd"]
     starts_apart = layout.result_direction == "lsd" and _starts_apart(task, layout, local)  # a band reads the least significant digit first
     if local.value is False and not support.value and not starts_apart:
         return Applied("no local rule", (f"a band shows a few digits, which cannot hold the state the task needs: {local.certificate}",))
@@ -280,14 +296,14 @@ def downward(task: Task, encoding: Encoding, layout: Layout, training: Training,
     """Outcome on shorter operands: exact iff every needed (code, digit) cell occurs in training, for the digits it occurs for.
 
     Without positions roles share one code, and in the unpadded layouts a shorter line moves all digits to other codes (abacus apart).
-    Elsewhere the places keep their codes, and D_abn never shows a 0 on top.
+    Elsewhere the places keep their codes, and D_abn never shows a 0 on top, nor do ordered operands at a's.
     """
     n = training.longest
     if encoding.family == "none" or (layout.unpadded and encoding.family != "abacus"):
         return "undetermined"
     if (trained := in_distribution(task, encoding, layout, training)) != "exact":
         return trained
-    if training.domain != "both" or n == 1:
+    if training.domain not in ("both", "ordered") or n == 1:  # of ordered operands a has its full length
         return "exact"
     needed = support.digits if support.value and support.digits is not None else n
     # place j shows the digit 0 if some trained length is above j+1 (uniform there) or at most j (padding)

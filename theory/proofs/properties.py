@@ -42,7 +42,12 @@ def translation_invariance(task: Task) -> Property:
     >>> [translation_invariance(make_task(expr=text)).value for text in ("a + b", "a*b", "a // 3", "a - b")]
     [True, False, True, None]
     """
-    lsd, msd = translation_by_direction(task).values()
+    return either_direction(translation_by_direction(task))
+
+
+def either_direction(found: dict[str, Property]) -> Property:
+    """One verdict from those of the two directions: true if either is."""
+    lsd, msd = found.values()
     first, last = f"least significant first: {lsd.certificate}", f"most significant first: {msd.certificate}"
     if lsd.value or msd.value:
         return Property(True, first if lsd.value else last)
@@ -92,6 +97,29 @@ def translation_by_direction(task: Task) -> dict[str, Property]:
         return _both(Property(True, "the value is always 0: one state"))
     bound = f"{value_at(expression, *point)}, but f never exceeds {short(bounds(expression, max(period(expression)))[1])}"
     return _both(Property(False, f"{bound}: operands moved up by many digits do not move the result up, so the machine must stop for good"))
+
+
+def ordered_by_direction(task: Task) -> dict[str, Property]:
+    """Translation invariance of a task that needs order (see Task.needs_order), on operands a >= b alone.
+
+    The machine of alpha*a + beta*b + gamma has carries beta .. alpha - 1: floors of (alpha*u + beta*v) / B^t for words u, v of t digits.
+    From any of them digits u of a alone, with alpha*u just above what is missing, lead to 0, and from 0 to gamma iff gamma < alpha. Most
+    significant first, alpha*B^d and alpha*B^d + beta*v + gamma < alpha*B^d have other digits d, for every d and a v of a few digits.
+
+    >>> from theory.language.tasks import make_task
+    >>> {end: found.value for end, found in ordered_by_direction(make_task("sub")).items()}
+    {'lsd': True, 'msd': False}
+    """
+    coefficients = affine(task.expression)
+    assert coefficients is not None
+    assert task.needs_order, "asked of tasks that need order"
+    alpha, beta, gamma = coefficients
+    carries = f"for a >= b, the borrow machine with carries {beta}..{alpha - 1}"
+    if gamma < alpha:
+        lsd = Property(True, f"{carries}: digits of a alone bring any carry to 0, and from 0 the start carry {gamma} recurs")
+    else:
+        lsd = Property(False, f"{carries}: the start carry {gamma} never recurs, as from 0 it stays <= {alpha - 1}")
+    return {"lsd": lsd, "msd": Property(False, "for a >= b: a borrow can come from any distance below, so no finite delay is enough")}
 
 
 def _both(found: Property) -> dict[str, Property]:

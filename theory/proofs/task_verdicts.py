@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import gcd
 
-from theory.language.domains import Training, boxes
+from theory.language.domains import Training, boxes, contains
 from theory.language.expressions import Binary, Const, Expression, Var, bounds, evaluate, has_call, nodes, substitute
 from theory.language.tasks import Task
 from theory.proofs.classes import unmoved, vanishes, within
@@ -174,8 +174,7 @@ class Wraps:
     def check(self) -> bool:
         """The pair is in the training domain, and the modulus changes its value."""
         base, training = self.task.base, self.training
-        laws = [box for length in training.lengths for box in boxes(training.domain, length, base)]
-        inside = any(self.a in range(*box.a.range(base)) and self.b in range(*box.b.range(base)) for box in laws)
+        inside = any(contains(training.domain, length, base, self.a, self.b) for length in training.lengths)
         return inside and evaluate(self.task.inner, self.a, self.b) != self.task(self.a, self.b)
 
 
@@ -218,7 +217,7 @@ def identifiability(task: Task, training: Training) -> Decided:
         text = f"before the modulus no pair of up to {training.longest} digits exceeds {short(high)} < {short(p)}: the modulus never acts"
         return Verdict(False, text, None, never), "interval arithmetic"
     for length in training.lengths:
-        for box in boxes(training.domain, length, base):
+        for box in boxes("either" if training.domain == "ordered" else training.domain, length, base):
             ends = ((low, high - 1) for low, high in (box.a.range(base), box.b.range(base)))
             for a, b in product(*ends):
                 pair = Wraps(task, training, a, b)
