@@ -17,7 +17,7 @@ from empirical.data import Pairs, PairSampler, Renderer, held_out
 from empirical.noise import Noise, step_key
 from theory.errors import InputError
 from theory.language.domains import Training, check_signs
-from theory.language.layouts import SPECIALS, Layout
+from theory.language.layouts import SPECIALS, Layout, sign
 from theory.language.tasks import Task
 
 CHUNK = 10_000
@@ -105,7 +105,7 @@ def chunks(data: DataSet) -> Iterator[list[str]]:
 
 def symbols(task: Task) -> list[str]:
     """What people read for each token, as `theory.language.layouts.render` writes it: digits above 9 as letters, above z in brackets."""
-    special = {"bos": "^", "eos": ";", "eq": "=", "op": "*" if "mul" in task.name else "+"}
+    special = {"bos": "^", "eos": ";", "eq": "=", "op": sign(task)}
     digit = ["0123456789abcdefghijklmnopqrstuvwxyz"[value] if value < 36 else f"[{value}]" for value in range(task.base)]
     return [*digit, *(special[name] for name in SPECIALS)]
 

@@ -34,7 +34,7 @@ Width = Annotated[int | None, typer.Option(help="operand width of padded and ali
 Train = Annotated[str, typer.Option(help="trained lengths: 4, 1-3 or 2,4")]
 TrainDomain = Annotated[str, typer.Option(help="either (D_n), both (D_abn), sampler or ordered (D_n with a >= b)")]
 Lengths = Annotated[str, typer.Option(help="test lengths")]
-Domain = Annotated[str | None, typer.Option(help="test domain: either, both, sampler or ordered; default: either, or ordered if trained so")]
+Domain = Annotated[str | None, typer.Option(help="test domain: either, both, sampler or ordered; default: ordered if trained so")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
 
@@ -238,14 +238,15 @@ def table(
 @app.command()
 def advise(
     task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10, train: Train = "4",
-    format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text", as_json: Json = False,
+    train_domain: TrainDomain = "either", format: Annotated[str, typer.Option(help="text, markdown, csv or json")] = "text",
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Which encoding and layout suit a task: all of them, the most promising first."""
     from theory.language.domains import make_training
     from theory.predictions import matrix
 
     form, asked = _format(format, as_json), _task(task, expr, modulus, base, machine)
-    print(matrix.write_advice(asked, matrix.advise(asked, make_training("either", train)), form))
+    print(matrix.write_advice(asked, matrix.advise(asked, make_training(train_domain, train)), form))
 
 
 def _listed_tasks(texts: str, base: int, modulus: int | None) -> list[Task]:

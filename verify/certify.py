@@ -304,8 +304,9 @@ def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContext
 
     task = run.spec.make_task()
     windowed = run.spec.window is not None
-    shortest = sorted(failures, key=lambda one: _least_digits(one, machine) if windowed else one.groups)[:TRIED]
-    if isinstance(contexts, Contexts) and run.spec.test_domain == "ordered":  # some pasts leave a < b, which takes a further digit
+    ordered = run.spec.test_domain == "ordered"
+    shortest = sorted(failures, key=lambda one: _least_digits(one, machine, ordered) if windowed else one.groups)[:TRIED]
+    if isinstance(contexts, Contexts) and ordered:  # some pasts leave a < b, which takes a further digit
         implied = {min(ordered_operands(task, machine, past) for past in contexts.histories(one.tokens, one.given)) for one in shortest}
     else:
         implied = {operands(task, machine, contexts.history(one.tokens, one.given)) for one in shortest}
@@ -316,9 +317,11 @@ def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContext
     return None
 
 
-def _least_digits(failure: Failure, machine: Transducer) -> int:
+def _least_digits(failure: Failure, machine: Transducer, ordered: bool) -> int:
     """What the operands of such a line have at least; groups of zeros at the end of the line may stand beyond them."""
     digits, tokens = failure.groups + 1, failure.tokens
+    if ordered and machine.direction == "lsd" and tokens[-2] < tokens[-1]:  # a < b so far
+        return digits + 1
     while machine.direction == "lsd" and digits > 1 and len(tokens) > 1 and tokens[-2:] == (0, 0):
         digits, tokens = digits - 1, tokens[:-3]
     return digits

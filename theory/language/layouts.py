@@ -167,6 +167,11 @@ def encode(layout: Layout, task: Task, a: int, b: int, length: int) -> list[int]
     return [token_id(slot, values, task.base) for slot in layout.slots(widths)]
 
 
+def sign(task: Task) -> str:
+    """What people read between the operands."""
+    return "*" if "mul" in task.name else "-" if "sub" in task.name else "+"
+
+
 def render(layout: Layout, task: Task, a: int, b: int, length: int) -> str:
     """One line as people read it; digits above 9 as letters, above z in brackets.
 
@@ -176,7 +181,7 @@ def render(layout: Layout, task: Task, a: int, b: int, length: int) -> str:
     >>> render(make_layout("interleaved", 3), make_task("add"), 7, 58, 2)
     '^785056000'
     """
-    symbols = {"bos": "^", "eos": ";", "eq": "=", "op": "*" if "mul" in task.name else "+"}
+    symbols = {"bos": "^", "eos": ";", "eq": "=", "op": sign(task)}
     def show(token: int) -> str:
         if token >= task.base:
             return symbols[SPECIALS[token - task.base]]

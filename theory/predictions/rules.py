@@ -30,7 +30,7 @@ ASSUMPTIONS = {
     "A5": "with randomised positions only the order of tokens is learned from, as nothing else is the same in every draw",
 }
 
-UNORDERED = "no training pair shows what is done with operands out of order, and what may be negative has no digits"
+UNORDERED = "no training pair shows what is done with operands out of order"
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
 DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or more at n+1"
@@ -124,12 +124,13 @@ def _applicable(
     new = seen.of(digit_codes(encoding, layout, task, longer, range(n, longer), low_first).values())
     unseen = "unseen" in seen.of(digit_codes(encoding, layout, task, longer, range(longer), low_first).values())
     named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
-    shown = n - 1 if training.domain == "ordered" else n  # so many low digits can be in either order
-    if support.value and support.digits is not None and support.digits <= shown and named:
+    if support.value and support.digits is not None and support.digits <= n and named:
         low = range(support.digits)
         kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
         if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
             why = f"the result depends on the low {support.digits} digits of each operand only"
+            if training.domain == "ordered" and support.digits == n:
+                yield Applied("cut out of order", (why, f"but those of longer operands need not be in order: {UNORDERED}"))
             yield Applied("low digits suffice", (why, "training shows all of these digits at the codes they have in longer inputs"))
     if layout.fixed and layout.width == n:
         yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
