@@ -87,4 +87,5 @@ def test_refused_numbers() -> None:
     with pytest.raises(InputError, match="does not fit"):
         digits(100, 2, 10)
     with pytest.raises(InputError, match="negative"):
-        make_layout("padded", 3).widths(make_task(None, "a - b"), 2)
+        make_layout("padded", 3).widths(make_task(None, "b - a"), 2)
+    assert make_layout("padded", 3).widths(make_task(None, "a - b"), 2) == (3, 3, 3)  # for a >= b

@@ -19,12 +19,14 @@ from theory.errors import InputError
 if TYPE_CHECKING:
     from theory.language.tasks import Task
 
+#: domains that are made of boxes
 DOMAINS = {
     "either": "D_n: the longer operand has exactly n digits, uniform over such pairs",
     "both": "D_abn: both operands have exactly n digits, uniform",
     "sampler": "the papers' sampler: a coin chooses which operand has exactly n digits, the other is uniform below B^n",
-    "ordered": "a pair of D_n, swapped where a < b: a >= b, and a has exactly n digits",
 }
+#: every domain
+LAWS = {**DOMAINS, "ordered": "a pair of D_n, swapped where a < b: a >= b, and a has exactly n digits"}
 MAX_LENGTH = 1000
 
 
@@ -70,11 +72,16 @@ class Box:
 def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
     """The law of a domain at one length, as a mixture of disjoint or overlapping boxes; weights sum to 1.
 
+    Raises:
+        InputError: an unknown domain, or `ordered`, which is not made of boxes.
+
     >>> [str(box.weight) for box in boxes("either", 4, 10)]
     ['10/11', '1/11']
     >>> [box.a.range(10) for box in boxes("either", 4, 10)]
     [(1000, 10000), (0, 1000)]
     """
+    if domain == "ordered":
+        raise InputError("domain ordered: not counted here, as its operands are not independent: use either, both or sampler")
     exact, upto = Operand(length, True), Operand(length, False)
     if length == 1 or domain == "both":
         return (Box(Fraction(1), exact, exact),)
@@ -82,9 +89,7 @@ def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
         return (Box(Fraction(1, 2), exact, upto), Box(Fraction(1, 2), upto, exact))
     if domain == "either":  # exact x upto, and shorter x exact
         return (Box(Fraction(base, base + 1), exact, upto), Box(Fraction(1, base + 1), Operand(length - 1, False), exact))
-    if domain == "ordered":
-        raise InputError("domain ordered: not counted here, as its operands are not independent: use either, both or sampler")
-    raise InputError(f"unknown domain {domain!r}: choose from {', '.join(DOMAINS)}")
+    raise InputError(f"unknown domain {domain!r}: choose from {', '.join(LAWS)}")
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,7 @@ class Training:
 
 
 def make_training(domain: str, lengths: str | tuple[int, ...]) -> Training:
-    """A training domain from its names: `domain` one of DOMAINS, lengths in digits; see `parse_lengths`.
+    """A training domain from its names: `domain` one of LAWS, lengths in digits; see `parse_lengths`.
 
     Raises:
         InputError: unknown domain, bad lengths.
@@ -201,8 +206,8 @@ def make_training(domain: str, lengths: str | tuple[int, ...]) -> Training:
     >>> make_training("either", "4").region(7)
     'upward'
     """
-    if domain not in DOMAINS:
-        raise InputError(f"unknown domain {domain!r}: choose from {', '.join(DOMAINS)}")
+    if domain not in LAWS:
+        raise InputError(f"unknown domain {domain!r}: choose from {', '.join(LAWS)}")
     return Training(domain, parse_lengths(lengths) if isinstance(lengths, str) else lengths)
 
 
