@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 from fractions import Fraction
@@ -35,6 +36,7 @@ from theory.local.guessing import guess_bounds
 from theory.local.majority import Majority
 from theory.local.windows import Contexts, all_inputs, inputs_of_length, local_machine, needed_window, training_length
 from theory.predictions.predict import predict
+from theory.proofs.causality import causality
 from theory.proofs.task_verdicts import Wraps, identifiability
 from verify.certificates import certificate_text
 from verify.certify import certify
@@ -246,6 +248,21 @@ def test_predictions() -> None:
     assert outcome(mod, "absolute", "padded", "1-2")[1] == "undetermined"  # a low pair in the wrong order is not shown
     assert outcome(add, "window", "interleaved", "1-4", "either", window=4) == ("order unseen", "undetermined")
     assert outcome(sub, "banded", "aligned", "1-2")[1] == "undetermined"
+
+
+@pytest.mark.parametrize("expr", ["a - b", "3*a - 2*b + 7", "5*a - b + 30"])
+@pytest.mark.parametrize("base", [2, 10])
+def test_a_borrow_comes_from_below(expr: str, base: int) -> None:
+    """The witness: two results that differ at a place or above it, of ordered operands that are equal there and above."""
+    task, layout = make_task(expr=expr, base=base), make_layout("interleaved", 1, "msd")
+    found = causality(task, layout)
+    assert found.value is False
+    values = [int(text) for text in re.findall(r"= (-?\d+)", found.certificate)]
+    place = int(re.findall(r"in digit (\d+)", found.certificate)[0])
+    pairs = [(base**place, b) for b in range(base**place) if task(base**place, b) in values]
+    assert len({task(a, b) // base**place for a, b in pairs}) == 2
+    said = predict(task, make_encoding("window", 4), layout, make_training("ordered", "1-2"), (3,), "ordered")
+    assert (said.rule_name, said.outcome.upward) == ("not causal, half guessed", "undetermined")
 
 
 def test_counted_predictions_are_the_majority() -> None:

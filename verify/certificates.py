@@ -42,6 +42,7 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
         "weights_sha256": found.run.result["weights_sha256"],
         "task": spec.make_task().text,
         "base": spec.base,
+        **({"operands": "a >= b"} if spec.test_domain == "ordered" else {}),
         "direction": spec.direction,
         "layers": spec.layers,
         "window": spec.window,
@@ -125,13 +126,15 @@ def _near(said: Any, now: Any, noise: float) -> bool:
 
 
 def find_run(results: Path, digest: str) -> Run:
-    """The one finished run whose digest begins so.
+    """The one finished run whose digest begins so, or that lies in a folder of this name.
 
     Raises:
         InputError: there is none, or more than one.
     """
     from empirical.store import load_run
 
+    if digest and (Path(digest) / "result.json").exists():
+        return load_run(Path(digest))
     found = sorted(path.parent for path in results.glob("*/result.json") if path.parent.name.startswith(digest))
     if len(found) != 1:
         raise InputError(f"{len(found) or 'no'} finished runs in {results} begin with {digest!r}: see arith-train list")

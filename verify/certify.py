@@ -16,6 +16,9 @@ lines' ends included) its argmax is the true digit. Proof: if so, by induction o
 the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is
 a wrong result, or an earlier digit is wrong already.
 
+A network that is asked of ordered operands alone (a >= b) is certified on the contexts that these reach. Of a - b the machine is that of
+borrows; it is right where no borrow is left at the end, and least significant first any digits begin such a pair.
+
 What is proved for the weights as stored: every reachable context is evaluated in float64, and the true digit leads each other token by
 more than rounding can have moved the lead (verify.rounding). Then the exact network is right. It leads by more than twice that, so any
 evaluation in float64 is right too: batched, cached, or within a line of any length. Where the lead exceeds the bounds of float64 and
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from empirical.store import Run
 
 LIMIT = 20_000_000  # contexts
+FAR = 2_000_000_000  # contexts that no limit should allow: some thousands are evaluated in a second
 BATCH = 4096  # contexts at a time, at most
 TOKENS = 2**18  # tokens of lines at a time, about
 KEPT = 1000  # failing contexts that are kept, those of the shortest inputs
@@ -177,7 +181,8 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
         raise InputError(f"{name}: {reason}: train with a smaller window, base or coefficients") from None
     if count > limit:
         why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
-        raise InputError(f"{name}: {why}: allow more with --limit, or train with a smaller window")
+        remedy = "allow more with --limit" if count < FAR else "which would take days and more: take a smaller base"
+        raise InputError(f"{name}: {why}: {remedy}, or train with a smaller window")
     try:
         stored, wide = load_model(run), load_model(run)
     except (RuntimeError, ValueError, OSError) as error:

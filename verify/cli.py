@@ -195,7 +195,7 @@ def show_claim(
 
 @app.command("certify")
 def certify_network(
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Digest of a run, or its first characters.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Digest of a run, its first characters, or its folder.")] = None,
     results: ResultsOption = None,
     check: Annotated[Path | None, typer.Option("--check", help="Prove this certificate again instead of writing one.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Contexts to enumerate at most; default: 20 million.")] = None,

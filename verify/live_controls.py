@@ -154,7 +154,7 @@ def shuffled_counts(run: Run, lengths: Sequence[int], seed: int) -> list[dict[st
     model, spec = load_model(run), run.spec
     task, layout = spec.make_task(), spec.make_layout()
     renderer, out = Renderer(task, layout, torch.device("cpu")), []
-    cut = None if layout.unpadded else task.truncated(spec.training.longest)
+    cut = None if layout.unpadded or task.needs_order else task.truncated(spec.training.longest)
     for length in lengths:
         torch.manual_seed(seed * 1_000_003 + length)
         pairs, _ = draw_test(spec, length, EXAMPLES, torch.device("cpu"))

@@ -202,7 +202,9 @@ def _not_causal(task: Task, layout: Layout, training: Training, causal: Property
     if most < FAILING:
         name = "not causal"
     elif least < FAILING:
-        name, limit = "not causal, uncounted", "how much guessing is worth is not counted for this task"
+        ordered = training.domain == "ordered"
+        name = "not causal, half guessed" if ordered else "not causal, uncounted"
+        limit = f"how much guessing is worth is not counted for this task{' on operands in order' if ordered else ''}"
     else:
         name = "not causal, guessed" if DECAYING <= least == most and carried else "not causal, half guessed"
     why = (f"the layout is not causal for the task: {causal.certificate}", f"no network of any size can be exact; {limit}")

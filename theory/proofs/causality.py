@@ -29,7 +29,9 @@ def causality(task: Task, layout: Layout) -> Property:
         from theory.automata.machine_tasks import machine_causality
 
         return machine_causality(task.machine, layout.direction)
-    return _causal_lsd(task.expression, task.base) if layout.direction == "lsd" else _causal_msd(task.expression, task.base)
+    if layout.direction == "lsd":
+        return _causal_lsd(task.expression, task.base)
+    return _borrowing(task) if task.needs_order else _causal_msd(task.expression, task.base)
 
 
 @lru_cache(256)  # one task meets many layouts and encodings
@@ -94,6 +96,17 @@ def _causal_affine(expression: Expression, coefficients: tuple[int, int, int], p
                 if (evaluate(expression, a, b) - evaluate(expression, c, d)) % base**j:
                     return _not_causal(expression, (name, a, b), base, j)
     return Property(True, f"for each j, {base}^j divides {short(p)} or {short(essential)} divides {base}^j: low digits need low digits")
+
+
+def _borrowing(task: Task) -> Property:
+    """Of a task that needs order, alpha*B^i + gamma and alpha*B^i + beta*b + gamma < alpha*B^i, both for a = B^i > b."""
+    coefficients = affine(task.expression)
+    assert coefficients is not None
+    b = coefficients[2] // -coefficients[1] + 1
+    i = digit_count(b, task.base)
+    a = task.base**i
+    seen = f"{value_at(task.expression, a, 0)} and {value_at(task.expression, a, b)}"
+    return Property(False, f"{seen} differ in digit {i} or above, but their operands only below digit {i}")
 
 
 @lru_cache(256)
