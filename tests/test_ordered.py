@@ -38,7 +38,7 @@ from theory.local.windows import Contexts, all_inputs, inputs_of_length, local_m
 from theory.predictions.predict import predict
 from theory.proofs.causality import causality
 from theory.proofs.task_verdicts import Wraps, identifiability
-from verify.certificates import certificate_text
+from verify.certificates import certificate_text, read
 from verify.certify import certify
 
 torch.set_num_threads(1)
@@ -388,6 +388,21 @@ def test_a_shortest_wrong_input_is_in_order(spec: RunSpec, tmp_path: Path) -> No
     assert answer(run, wrong.a, wrong.b) == wrong.answer != wrong.truth == run.spec.make_task()(wrong.a, wrong.b)
     for length in range(1, wrong.digits):
         assert all(answer(run, a, b) == run.spec.make_task()(a, b) for a, b in law(length, spec.base))
+
+
+def test_a_run_is_named_by_its_folder_too(tmp_path: Path) -> None:
+    run = stored(tmp_path, SUB)
+    done = called("verify", "certify", str(run.folder))
+    assert done.code == 1
+    assert read(run.folder / "certificate.json")["operands"] == "a >= b"
+    assert called("verify", "certify", "--check", str(run.folder / "certificate.json")).code == 1  # of a wrong network, and true
+
+
+def test_contexts_out_of_reach_are_counted_and_refused(tmp_path: Path) -> None:
+    """123a in base 10 needs ten tokens; no weights are read for that."""
+    run = stored(tmp_path, replace(SUB, task="expr", expr="123*a", base=10, window=10, train_domain="either", test_domain="either"))
+    with pytest.raises(InputError, match=r"12301010100 contexts of up to 11 tokens, .* take a smaller base, or train"):
+        certify(run)
 
 
 def test_bands_are_not_enumerated(tmp_path: Path) -> None:
