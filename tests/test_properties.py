@@ -314,7 +314,7 @@ def test_finite_lookahead_of_multiples_and_quotients(slope, base):
         ("a+1", False, "never", True, False),
         ("a", True, "never", True, True),
         ("5", False, 0, True, True),
-        ("a-b", None, "never", True, None),
+        ("a-b", None, "never", True, False),  # of operands in order already
         ("a*b", False, "never", True, False),
         ("a*a+b", False, "never", True, False),
         ("(a+b)%100", False, 2, True, False),
