@@ -60,6 +60,9 @@ def run_command(
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-3,
     dropout: Annotated[float, typer.Option(help="dropout rate")] = 0.2,
     weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
+    sampling: Annotated[str, typer.Option(help="training pairs: domain (by its law), or carries (each number of them equally often)")] = "domain",
+    curriculum: Annotated[int, typer.Option(help="steps over which the trained lengths come in, shortest first; 0: all at once")] = 0,
+    train_pairs: Annotated[int, typer.Option(help="different training pairs, gone through again and again; 0: always fresh ones")] = 0,
     examples: Annotated[int, typer.Option(help="test pairs per length")] = 2000,
     watch: Annotated[str | None, typer.Option(help="test lengths to measure during training, never for choosing")] = None,
     seed: Annotated[int, typer.Option(help="seed of weights and data")] = 0,
@@ -79,7 +82,8 @@ def run_command(
             "encoding": pe, "window": window, "direction": direction, "layout": layout, "width": width,
             "train_lengths": train, "train_domain": train_domain, "test_lengths": lengths, "test_domain": domain,
             "preset": preset, "steps": steps, "batch": batch, "lr": lr,
-            "dropout": dropout, "weight_decay": weight_decay, "examples": examples, "watched_lengths": watch, "seed": seed,
+            "dropout": dropout, "weight_decay": weight_decay, "sampling": sampling, "curriculum": curriculum, "train_pairs": train_pairs,
+            "examples": examples, "watched_lengths": watch, "seed": seed,
         }
     )  # fmt: skip
     with bar(spec.steps, f"{group or spec.digest} seed {seed}") as report, interruptible():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from theory.errors import InputError
 
 PlanFile = Annotated[Path, typer.Argument(help="TOML plan: one table per group, with a list of seeds")]
 EXECUTORS = "embedded (a process per run), ray (local, or at RAY_ADDRESS), or ensemble (runs of one shape as one model: for a GPU)"
+LEFT = 75  # exit code: stopped in time, try again
 Archive = Annotated[Path, typer.Argument(help="archive of runs, .tar.gz")]
 
 
@@ -29,14 +32,16 @@ def sweep(
     grid: Annotated[list[str] | None, typer.Option(help="axes of a grid: task=add,mul pe=absolute,relative seed=0-4")] = None,
     group: Annotated[str | None, typer.Option(help="put before the names of a grid's groups")] = None,
     results: Results = Path("results"),
-    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="runs at a time; default: the cores, or the GPUs")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="runs at a time; default: the cores, the GPUs, or 64 of an ensemble")] = None,
     device: Device = "auto",
     share: Annotated[float, typer.Option(help="part of a GPU that one run takes")] = 1.0,
     executor: Annotated[str, typer.Option(help=EXECUTORS)] = "embedded",
     retries: Annotated[int, typer.Option(min=0, max=10, help="further attempts at a run that crashes")] = 1,
+    seconds: Annotated[float | None, typer.Option(min=1, help="stop after so long, with checkpoints; exit code 75: runs are left")] = None,
     as_json: Json = False,
 ) -> int:
     """Train every run of a plan or a grid; finished runs are passed over, so an interrupted sweep goes on where it stopped."""
+    until = math.inf if seconds is None else time.time() + seconds
     from empirical.grid import read_grid
     from empirical.plan import read_plan
     from empirical.sweep import jobs_of
@@ -50,32 +55,45 @@ def sweep(
     groups = read_plan(Path(files[0])) if files else read_grid(" ".join([*(grid or ()), *axes]), group)
     planned = jobs_of(groups)
     if executor == "ensemble":
-        return _together(planned, results, device, as_json)
+        return _together(planned, results, device, jobs, until, as_json)
     with interruptible():
-        swept = _swept(planned, results, executor, jobs, device, share, retries, as_json)
+        swept = _swept(planned, results, executor, jobs, device, share, retries, until, as_json)
     if as_json:
-        print(json.dumps({"trained": list(swept.trained), "stored": list(swept.stored), "failed": swept.failed}, indent=1))
-    elif swept.trained or swept.failed:
-        print(f"{len(swept.trained)} trained, {len(swept.stored)} stored before, {len(swept.failed)} failed")
+        ended = {"trained": list(swept.trained), "stored": list(swept.stored), "failed": swept.failed, "left": list(swept.left)}
+        print(json.dumps(ended, indent=1))
+    elif swept.trained or swept.failed or swept.left:
+        left = f", {len(swept.left)} left: the same command goes on" if swept.left else ""
+        print(f"{len(swept.trained)} trained, {len(swept.stored)} stored before, {len(swept.failed)} failed{left}")
     if swept.failed:
         raise InputError(f"{len(swept.failed)} runs failed, see above: run the sweep again to retry them")
-    return 0
+    return LEFT if swept.left else 0
 
 
-def _together(planned: Any, results: Path, device: str, as_json: bool) -> int:
+def _together(planned: Any, results: Path, device: str, size: int | None, until: float, as_json: bool) -> int:
     """Runs of one shape trained as one model each."""
-    from empirical.ensemble import train_together
+    from empirical.ensemble import SIZE, train_together
     from empirical.progress import bar
+    from empirical.sweep import unfinished
 
-    where = usable_device(device)
+    where, runs = usable_device(device), [(job.spec, job.group) for job in planned]
     with interruptible(), bar(max(job.spec.steps for job in planned), f"{len(planned)} runs") as report:
-        done = train_together([(job.spec, job.group) for job in planned], results, where, report)
-    digests = [run.spec.digest for run in done]
-    print(json.dumps({"stored": digests}, indent=1) if as_json else f"{len(digests)} runs stored in {results}")
-    return 0
+        try:
+            train_together(runs, results, where, report, size or SIZE, until)
+        except KeyboardInterrupt:
+            if time.time() < until:
+                raise
+    left = [job.spec.digest for job in unfinished(planned, results)]
+    stored = [job.spec.digest for job in planned if job.spec.digest not in left]
+    if as_json:
+        print(json.dumps({"stored": stored, "left": left}, indent=1))
+    else:
+        print(f"{len(stored)} runs stored in {results}{f', {len(left)} left: the same command goes on' if left else ''}")
+    return LEFT if left else 0
 
 
-def _swept(planned: Any, results: Path, executor: str, slots: int | None, device: str, share: float, retries: int, quiet: bool) -> Any:
+def _swept(
+    planned: Any, results: Path, executor: str, slots: int | None, device: str, share: float, retries: int, until: float, quiet: bool
+) -> Any:
     from empirical.board import Board
     from empirical.ray_tasks import RayTasks
     from empirical.sweep import Executor, Processes, sweep, unfinished
@@ -87,11 +105,12 @@ def _swept(planned: Any, results: Path, executor: str, slots: int | None, device
     waiting = unfinished(planned, results)
     where = usable_device(device) if executor == "embedded" or device != "cuda" else device  # a cluster may have what this machine lacks
     with Board(waiting) as board:
-        chosen: Executor = Processes(results, where, slots, share) if executor == "embedded" else RayTasks(results, where, slots, share)
+        make = Processes if executor == "embedded" else RayTasks
+        chosen: Executor = make(results, where, slots, share, until)
         if not quiet:
             limit = f", {min(chosen.slots, len(waiting))} at a time" if waiting else ""
             print(f"{len(planned)} runs planned, {len(waiting)} to train{limit}", flush=True)
-        return sweep(planned, results, chosen, board, retries)
+        return sweep(planned, results, chosen, board, retries, until)
 
 
 def export(

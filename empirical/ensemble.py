@@ -9,6 +9,7 @@ Shapes: M members, N lines of each, T tokens; weights have M in front.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -52,12 +53,15 @@ from theory.errors import InputError
 
 Weights = dict[str, Tensor]
 
+SIZE = 64  # members of an ensemble
+
 #: what members of an ensemble may differ in
 OWN = (
     "task", "expr", "modulus", "machine", "train_lengths", "test_lengths", "train_domain", "test_domain", "heldout", "examples", "seed",
     "sampling", "curriculum", "train_pairs", "watched_lengths",
 )  # fmt: skip
 TESTED = ("test_lengths", "test_domain", "examples", "watched_lengths")  # of these, what training does not see
+SAVE_SHARE = 20  # between two checkpoints at least so many times what one takes: those of large ensembles hold gigabytes
 EAGER_STEPS = 3  # before a step is captured, so that everything it needs is allocated
 
 
@@ -232,22 +236,22 @@ class EnsembleTrainer:
             self.ensemble.restore(state)
             self.seconds, self.metrics, self.failed = state["seconds"], state["metrics"], state["failed"]
 
-    def run(self, report: Report) -> list[Run]:
+    def run(self, report: Report, until: float = math.inf) -> list[Run]:
         """Train to the end, evaluate and store every member; one whose loss is no number is recorded as failed, the others go on.
 
         Raises:
             TrainingError: some member failed (the others are stored), or memory ran out.
-            KeyboardInterrupt: Ctrl-C; a checkpoint of the last whole step is saved.
+            KeyboardInterrupt: Ctrl-C, or the time `until` has come; a checkpoint of the last whole step is saved.
             Busy: another process trains one of the runs.
         """
         with ExitStack() as stack:
             for digest in self.groups:
                 stack.enter_context(claimed(self.results / digest))
-            return self._run(report)
+            return self._run(report, until)
 
-    def _run(self, report: Report) -> list[Run]:
+    def _run(self, report: Report, until: float) -> list[Run]:
         registered = registrations(self.results)
-        with interruptible() as stopped, memory_guard(self.ensemble.common, self.folder, self.ensemble.backward):
+        with interruptible(until) as stopped, memory_guard(self.ensemble.common, self.folder, self.ensemble.backward):
             self._train(report, stopped)
         self._save()  # members are written one after the other
         done = []
@@ -267,7 +271,7 @@ class EnsembleTrainer:
 
     def _train(self, report: Report, stopped: Callable[[], bool]) -> None:
         ensemble, steps = self.ensemble, self.ensemble.common.steps
-        every, started, saved = max(1, steps // 25), time.monotonic() - self.seconds, time.monotonic()
+        every, started, saved, cost = max(1, steps // 25), time.monotonic() - self.seconds, time.monotonic(), 0.0
         while ensemble.step < steps:
             ensemble.train_step()
             if ensemble.step % every == 0 or ensemble.step == steps:
@@ -276,9 +280,11 @@ class EnsembleTrainer:
             if stopped():
                 self._save()
                 raise KeyboardInterrupt(f"stopped at step {ensemble.step} of {steps}; the same command goes on from there")
-            if time.monotonic() - saved > SAVE_EVERY_S:
+            if time.monotonic() - saved > max(SAVE_EVERY_S, SAVE_SHARE * cost):
+                begun = time.monotonic()
                 self._save()
                 saved = time.monotonic()
+                cost = saved - begun
 
     def _measure(self, report: Report, started: float) -> None:
         rows, losses = [], self.ensemble.loss_M.tolist()
@@ -316,14 +322,16 @@ class EnsembleTrainer:
 
 
 def train_together(
-    runs: Sequence[tuple[RunSpec, str | None]], results: Path, device: str = "cpu", report: Report = lambda row: None, size: int = 64
-) -> list[Run]:
+    runs: Sequence[tuple[RunSpec, str | None]], results: Path, device: str = "cpu", report: Report = lambda row: None,
+    size: int = SIZE, until: float = math.inf,
+) -> list[Run]:  # fmt: skip
     """The finished runs of specs with their groups; those of one shape are trained together, at most `size` at a time.
 
     Finished runs are loaded; an ensemble that was interrupted goes on where it stopped.
 
     Raises:
         TrainingError: runs failed; what could be trained is stored.
+        KeyboardInterrupt: Ctrl-C, or the time `until` has come; the same call goes on.
     """
     alike: dict[tuple[Any, ...], list[tuple[RunSpec, str | None]]] = {}
     for spec, group in runs:
@@ -333,8 +341,10 @@ def train_together(
         for part in (same[first : first + size] for first in range(0, len(same), size)):
             if all(finished(results / spec.digest) for spec, _ in part):
                 continue
+            if time.time() >= until:
+                raise KeyboardInterrupt("the time is up; the same command goes on from here")
             try:
-                EnsembleTrainer(part, results, device).run(report)
+                EnsembleTrainer(part, results, device).run(report, until)
             except TrainingError as error:
                 failures.append(str(error))
     if failures:

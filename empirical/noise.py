@@ -33,8 +33,9 @@ class Noise:
     def keep(self, x: Tensor, level: int) -> Tensor:
         """What to multiply x by in a dropout of rate level/256: 0, or 1 over the rate that stays."""
         count = x.numel()
-        stays = self.words((count + 7) // 8).view(torch.uint8)[:count].view(x.shape) >= level
-        return stays.to(x.dtype).mul_(256 / (256 - level))
+        byte = self.words((count + 7) // 8).view(torch.uint8)[:count].view(x.shape)
+        stays = byte.to(x.dtype).sub_(level - 1).clamp_(0, 1)  # byte >= level, in floats: bools would take longer to turn into them
+        return stays.mul_(256 / (256 - level))
 
 
 def mix(word: Tensor) -> Tensor:

@@ -1,19 +1,23 @@
 """Plans: experiments as a TOML file, and their predictions, registered before training.
 
-A plan is one table per group: the settings of a run, under the names of RunSpec or of `arith-train run`, and a list `seeds`.
+A plan is one table per group: the settings of a run, under the names of RunSpec or of `arith-train run`, and a list `seeds`. Settings above
+the first table are those of every group that does not say otherwise.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from empirical.settings import make_spec
+from empirical.settings import long_names, make_spec
 from empirical.spec import RunSpec
 from empirical.store import finished, provenance, sha256, to_json, write_atomically
 from theory.errors import InputError
+
+
+SETTINGS = {field.name for field in fields(RunSpec)} | {"preset", "seeds"}
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,11 @@ def read_plan(path: Path) -> list[Group]:
         raise InputError(f"{path}: {error.strerror or error}: give a TOML plan") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from None
+    common = {name: value for name, value in tables.items() if not isinstance(value, dict) and set(long_names({name: value})) <= SETTINGS}
     groups = []
-    for name, table in tables.items():
+    for name, table in ((name, table) for name, table in tables.items() if name not in common):
         try:
-            groups.append(_group(name, table))
+            groups.append(_group(name, table, common))
         except InputError as error:
             raise InputError(f"{path}: [{name}]: {error}") from None
     if not groups:
@@ -52,10 +57,11 @@ def read_plan(path: Path) -> list[Group]:
     return groups
 
 
-def _group(name: str, table: Any) -> Group:
+def _group(name: str, table: Any, common: dict[str, Any]) -> Group:
     if not isinstance(table, dict):
         raise InputError("a table of settings is expected")
-    values = dict(table)
+    own = long_names(table)
+    values = {**{key: value for key, value in long_names(common).items() if key not in own}, **own}
     seeds = values.pop("seeds", None)
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds) or len(set(seeds)) < len(seeds):
         raise InputError("`seeds` must be a list of different whole numbers")
@@ -65,12 +71,13 @@ def _group(name: str, table: Any) -> Group:
 
 
 def register_plan(groups: list[Group], plan: Path, results: Path) -> Path:
-    """Write what theory says of each group to the store: predictions.json for plan.toml, predictions-x.json for plan-x.toml.
+    """Write what theory says of each group to the store: predictions.json for plan.toml, predictions-x.json for plan-x.toml or x.toml.
 
     Raises:
         InputError: a run of the plan is finished already, so a prediction would come too late.
     """
-    path = results / f"predictions{plan.stem.removeprefix('plan')}.json"
+    name = plan.stem.removeprefix("plan").removeprefix("-")
+    path = results / f"predictions{name and f'-{name}'}.json"
     late = [spec.digest for group in groups for spec in group.specs if finished(results / spec.digest)]
     if late:
         raise InputError(f"run {late[0]} is finished, predictions come before runs: register a plan of new runs")

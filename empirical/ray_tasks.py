@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import io
 import logging
+import math
 import os
 import socket
 from contextlib import suppress
@@ -18,8 +19,8 @@ from typing import Any
 
 from empirical.archive import import_runs, write_archive
 from empirical.store import ROOT, Busy, finished
-from empirical.sweep import TAIL, Failure, Hear, Job
-from empirical.worker import BUSY, REFUSED, work
+from empirical.sweep import TAIL, TIME_UP, Failure, Hear, Job
+from empirical.worker import BUSY, REFUSED, STOPPED, work
 from theory.errors import InputError
 
 MAX_SLOTS = 256  # tasks handed to Ray at a time; Ray runs as many as it has room for
@@ -29,12 +30,12 @@ POLL_S = 0.5
 class RayTasks:
     """One Ray task per attempt, of one core and, on CUDA, of a share of a GPU. Ray does the scheduling, empirical.sweep the retries."""
 
-    def __init__(self, results: Path, device: str, slots: int | None = None, share: float = 1.0) -> None:
+    def __init__(self, results: Path, device: str, slots: int | None = None, share: float = 1.0, until: float = math.inf) -> None:
         try:
             self.ray: Any = importlib.import_module("ray")
         except ImportError:
             raise InputError("--executor ray needs Ray: pip install 'arith-theory[ray]'") from None
-        self.results, self.device, self.slots = results.resolve(), device, slots or MAX_SLOTS
+        self.results, self.device, self.slots, self.until = results.resolve(), device, slots or MAX_SLOTS, until
         address = os.environ.get("RAY_ADDRESS")
         here = str(ROOT)
         code = {"py_modules": [f"{here}/theory", f"{here}/empirical"]} if address else {"env_vars": {"PYTHONPATH": here}}
@@ -55,6 +56,7 @@ class RayTasks:
 
     def attempt(self, job: Job, hear: Hear) -> Failure | None:
         asked = {"spec": job.spec.to_dict(), "results": str(self.results), "device": self.device, "group": job.group}
+        asked |= {"until": self.until}
         seen = None
         try:
             task = self.task.remote(asked, job.spec.digest, self.board)
@@ -67,6 +69,8 @@ class RayTasks:
             return Failure(_line(broken), tail=tuple(str(broken).splitlines()[-TAIL:]))
         if error:
             code, message = error
+            if code == STOPPED:
+                return TIME_UP
             return Failure(message, code, again=False, kept=False)
         if not finished(self.results / job.spec.digest):
             try:
@@ -99,6 +103,8 @@ def _train(job: dict[str, Any], digest: str, board: Any) -> tuple[tuple[int, str
         done = work(job, lambda row: board.hear.remote(digest, row))
     except InputError as error:
         return (BUSY if isinstance(error, Busy) else REFUSED, str(error)), b""
+    except KeyboardInterrupt:
+        return (STOPPED, TIME_UP.message), b""
     file = io.BytesIO()
     write_archive([done], file)
     return None, file.getvalue()

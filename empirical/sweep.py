@@ -7,6 +7,7 @@ is repeated, and what is put on record. The store alone knows what is finished, 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
@@ -25,7 +26,7 @@ from typing import Any, Protocol
 from empirical.plan import Group
 from empirical.spec import RunSpec
 from empirical.store import ROOT, finished, load_run, record_failure
-from empirical.worker import BUSY, REFUSED
+from empirical.worker import BUSY, REFUSED, STOPPED
 from theory.errors import InputError
 
 Hear = Callable[[dict[str, Any]], None]
@@ -55,6 +56,9 @@ class Failure:
     kept: bool = True
 
 
+TIME_UP = Failure("the time is up", STOPPED, again=False, kept=False)  # and a checkpoint is kept
+
+
 class Executor(Protocol):
     """Where attempts are made; `slots` of them at a time, each called from a thread of its own."""
 
@@ -79,11 +83,12 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Swept:
-    """Digests of a sweep's runs: trained now, stored before, and not finished, with the reason."""
+    """Digests of a sweep's runs: trained now, stored before, not finished, with the reason, and left to do when the time was up."""
 
     trained: tuple[str, ...]
     stored: tuple[str, ...]
     failed: dict[str, str]
+    left: tuple[str, ...] = ()
 
 
 def jobs_of(groups: Iterable[Group]) -> list[Job]:
@@ -95,8 +100,10 @@ def unfinished(jobs: Iterable[Job], results: Path) -> list[Job]:
     return [job for job in jobs if not finished(results / job.spec.digest)]
 
 
-def sweep(jobs: list[Job], results: Path, executor: Executor, watcher: Watcher, retries: int = 1) -> Swept:
-    """Train what is not finished; each run is attempted at most 1 + `retries` times.
+def sweep(
+    jobs: list[Job], results: Path, executor: Executor, watcher: Watcher, retries: int = 1, until: float = math.inf
+) -> Swept:
+    """Train what is not finished; each run is attempted at most 1 + `retries` times, and none begins after the time `until`.
 
     A stored run that is damaged counts as failed, and is left as it is for its owner to look at.
     """
@@ -110,13 +117,15 @@ def sweep(jobs: list[Job], results: Path, executor: Executor, watcher: Watcher, 
             failed[job.spec.digest] = str(error)
             watcher.failed(job, Failure(str(error)), again=False)
 
-    def run(job: Job) -> str | None:
+    def run(job: Job) -> Failure | None:
         """Why the run is not finished."""
+        if time.time() >= until:
+            return TIME_UP
         watcher.started(job)
         for left in range(retries, -1, -1):
             failure = _attempt(job, results, executor, watcher)
-            if failure is None:
-                return None
+            if failure is None or failure == TIME_UP:
+                return failure
             again = failure.again and left > 0
             if failure.kept:
                 record = {"group": job.group, "seed": job.spec.seed, "exit_code": failure.exit_code}
@@ -124,20 +133,23 @@ def sweep(jobs: list[Job], results: Path, executor: Executor, watcher: Watcher, 
                     record_failure(results / job.spec.digest, {**record, "message": failure.message, "tail": list(failure.tail)})
             watcher.failed(job, failure, again)
             if not again:
-                return failure.message
+                return failure
         raise AssertionError("unreachable")
 
+    ends: dict[str, Failure] = {}
     pool = ThreadPoolExecutor(max(1, min(executor.slots, len(waiting))))
     try:
         for job, why in zip(waiting, pool.map(run, waiting), strict=True):
             if why is not None:
-                failed[job.spec.digest] = why
+                ends[job.spec.digest] = why
     finally:  # on Ctrl-C: nothing new starts, and what runs is stopped
         pool.shutdown(wait=False, cancel_futures=True)
         executor.close()
         pool.shutdown(wait=True)
-    trained = tuple(job.spec.digest for job in waiting if job.spec.digest not in failed)
-    return Swept(trained, tuple(job.spec.digest for job in stored if job.spec.digest not in failed), failed)
+    trained = tuple(job.spec.digest for job in waiting if job.spec.digest not in ends)
+    intact = tuple(job.spec.digest for job in stored if job.spec.digest not in failed)
+    failed |= {digest: why.message for digest, why in ends.items() if why != TIME_UP}
+    return Swept(trained, intact, failed, tuple(digest for digest, why in ends.items() if why == TIME_UP))
 
 
 def _attempt(job: Job, results: Path, executor: Executor, watcher: Watcher) -> Failure | None:
@@ -157,9 +169,9 @@ def _attempt(job: Job, results: Path, executor: Executor, watcher: Watcher) -> F
 class Processes:
     """One child process per attempt, with one thread. On GPUs, slots go round the devices that this process sees."""
 
-    def __init__(self, results: Path, device: str, slots: int | None = None, share: float = 1.0) -> None:
+    def __init__(self, results: Path, device: str, slots: int | None = None, share: float = 1.0, until: float = math.inf) -> None:
         """`share` is the part of a GPU that one run takes; by default there are as many slots as cores, or as parts of GPUs."""
-        self.results, self.device, self.closed = results, device, False
+        self.results, self.device, self.until, self.closed = results, device, until, False
         devices = _gpus() if device == "cuda" else [""]
         self.slots = slots or (len(devices) * max(1, int(1 / share)) if device == "cuda" else _cores())
         self.free: SimpleQueue[str] = SimpleQueue()
@@ -191,6 +203,7 @@ class Processes:
         with child:
             with suppress(BrokenPipeError):
                 asked = {"spec": job.spec.to_dict(), "results": str(self.results), "device": self.device, "group": job.group}
+                asked |= {"until": self.until}
                 child.stdin.write(json.dumps(asked) + "\n")
                 child.stdin.flush()
             for line in child.stdout:
@@ -205,6 +218,8 @@ class Processes:
             return None
         if self.closed:
             return Failure("the sweep was stopped", code, again=False, kept=False)
+        if code == STOPPED:
+            return TIME_UP
         refused = code in (REFUSED, BUSY)  # and on record by itself, where it is an attempt at all
         return Failure(_why(code, tail), code, tuple(tail), again=not refused, kept=not refused)
 

@@ -172,10 +172,10 @@ def memory_guard(spec: RunSpec, folder: Path, attempt: Callable[[int], object]) 
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """A function that says whether Ctrl-C was pressed, so that a run stops between two steps; pressed twice, it stops at once."""
+def interruptible(until: float = math.inf) -> Iterator[Callable[[], bool]]:
+    """A function that says whether to stop between two steps: Ctrl-C was pressed (twice: at once), or the clock shows `until`."""
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: time.time() >= until
         return
     pressed: list[int] = []
 
@@ -185,7 +185,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     before = signal.signal(signal.SIGINT, press)
     try:
-        yield lambda: bool(pressed)
+        yield lambda: bool(pressed) or time.time() >= until
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -263,17 +263,17 @@ class Trainer:
         row = {"step": self.step, "loss": round(float(loss), 5), "id_accuracy": round(accuracy, 4), "seconds": round(self.seconds, 1)}
         return row | watched(self.model, self.spec)
 
-    def run(self, report: Report) -> Run:
-        """Train to the end, evaluate, store. `report` hears of each measurement.
+    def run(self, report: Report, until: float = math.inf) -> Run:
+        """Train to the end, evaluate, store. `report` hears of each measurement; `until` is a time of the clock, time.time().
 
         Raises:
             TrainingError: the loss is no number, or memory ran out.
-            KeyboardInterrupt: Ctrl-C; a checkpoint of the last whole step is saved.
+            KeyboardInterrupt: Ctrl-C, or the time is up; a checkpoint of the last whole step is saved.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self.folder / "spec.json", to_json(self.spec.to_dict()))
         registered = registrations(self.results).get(self.spec.digest)
-        with interruptible() as stopped, memory_guard(self.spec, self.folder, self.backward):
+        with interruptible(until) as stopped, memory_guard(self.spec, self.folder, self.backward):
             self._train(report, stopped)
         return self._finish(registered)
 
@@ -344,12 +344,18 @@ def store_run(model: GPT, spec: RunSpec, folder: Path, metrics: list[dict[str, A
     return load_run(folder)
 
 
-def train(spec: RunSpec, results: Path, device: str = "cpu", group: str | None = None, report: Report = lambda row: None) -> Run:
-    """The finished run of a spec: loaded when it is stored already, else trained (or resumed) and stored."""
+def train(
+    spec: RunSpec, results: Path, device: str = "cpu", group: str | None = None, report: Report = lambda row: None, until: float = math.inf
+) -> Run:
+    """The finished run of a spec: loaded when it is stored already, else trained (or resumed) and stored.
+
+    Raises:
+        TrainingError, KeyboardInterrupt: as Trainer.run.
+    """
     folder = results / spec.digest
     if finished(folder):
         return load_run(folder)
     with claimed(folder):
         if finished(folder):  # by another process, since
             return load_run(folder)
-        return Trainer(spec, results, device, group).run(report)
+        return Trainer(spec, results, device, group).run(report, until)

@@ -7,6 +7,7 @@ stays open as long as the sweep lives: when it ends, the run stops, and its chec
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -18,17 +19,19 @@ from empirical.spec import spec_from_dict
 from empirical.store import Busy, Run
 from theory.errors import InputError
 
-REFUSED, BUSY = 2, 75  # exit codes: bad input, which another attempt would meet again; another process has the run
+#: exit codes: bad input, which another attempt would meet again; another process has the run; the time was up, a checkpoint is kept
+REFUSED, BUSY, STOPPED = 2, 75, 130
 
 
 def work(job: dict[str, Any], report: Callable[[dict[str, Any]], None] = lambda row: None) -> Run:
-    """The run of a job (`spec`, `results`, `device`, `group`), with one thread."""
+    """The run of a job (`spec`, `results`, `device`, `group`, and a time `until` where it has one), with one thread."""
     import torch
 
     from empirical.train import train
 
     torch.set_num_threads(1)
-    return train(spec_from_dict(job["spec"]), Path(job["results"]), job["device"], job["group"], report)
+    until = job.get("until", math.inf)
+    return train(spec_from_dict(job["spec"]), Path(job["results"]), job["device"], job["group"], report, until)
 
 
 def main() -> None:
@@ -39,6 +42,8 @@ def main() -> None:
     except InputError as error:
         print(f"error: {error}", flush=True)
         sys.exit(BUSY if isinstance(error, Busy) else REFUSED)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
 
 
 def _follow() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from empirical.encodings.base import Encoding
@@ -18,7 +19,7 @@ class Learned(Encoding):
         self.positions = nn.Parameter(torch.randn(positions, dim) * 0.02)
 
     def embed(self, x_BTC: Tensor, at_BT: Tensor) -> Tensor:
-        return x_BTC + self.positions[at_BT]
+        return x_BTC + F.embedding(at_BT, self.positions)
 
 
 class Sinusoidal(Encoding):

@@ -20,5 +20,5 @@ class Encoding(nn.Module):
         return x_BHTE
 
     def score(self, score_BHQK: Tensor, q_BHQE: Tensor, query_BQ: Tensor, key_BK: Tensor) -> Tensor:
-        """Scores with the positions of queries and keys; `q_BHQE` is not divided by sqrt(E)."""
+        """Scores with the positions of queries and keys, which the caller may write to; `q_BHQE` is not divided by sqrt(E)."""
         return score_BHQK

@@ -1,0 +1,62 @@
+"""examples/paper.toml: it holds the groups that claims wait for, every one is predicted, and its command is rehearsed on a small scale."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from empirical.plan import read_plan
+from empirical.spec import PRESETS
+from empirical.store import load_runs
+from tests.command import ROOT, called
+from verify.claims import load_claims
+from verify.lint import groups_of
+
+PLAN = ROOT / "examples" / "paper.toml"
+#: a width, model, budget and test that a processor manages in seconds
+SMALL = {"width": 5, "test": "1-5", "preset": "local", "steps": 5, "batch": 8, "examples": 20, "seeds": [1, 2]}
+
+
+def test_it_holds_the_groups_that_claims_wait_for() -> None:
+    groups = {group.name: group for group in read_plan(PLAN)}
+    awaited = {name for claim in load_claims(ROOT / "paper_claims.yaml").claims for name in groups_of(claim) if "-paper" in name}
+    assert awaited
+    assert awaited <= set(groups)
+    sizes = {name: (group.spec.layers, group.spec.heads, group.spec.dim) for name, group in groups.items()}
+    assert {sizes[f"add-absolute-padded-paper{size}"] for size in ("", "-micro", "-nano")} == {PRESETS[x] for x in ("mini", "micro", "nano")}
+    assert all(group.spec.width == 20 and len(group.seeds) == 5 for group in groups.values() if group.spec.encoding != "coupled")
+    specs = [spec for group in groups.values() for spec in group.specs]
+    assert len({spec.digest for spec in specs}) == len(specs)
+
+
+def test_every_group_is_predicted(tmp_path: Path) -> None:
+    done = called("empirical", "register", str(PLAN), "--results", str(tmp_path))
+    assert done.code == 0, done.err
+    registered = json.loads((tmp_path / "predictions-paper.json").read_text())["groups"]
+    assert set(registered) == {group.name for group in read_plan(PLAN)}
+    upward = {name: one["outcome"]["upward"] for name, one in registered.items()}
+    for size in ("", "-micro"):
+        assert {upward[f"add-absolute-padded-paper{row}{size}"] for row in ("", "-dab4", "-d5", "-d6", "-d45", "-d56", "-d67")} == {"truncation"}
+        for task, moduli, length in (("modadd", (50, 51, 100, 101, 150, 151, 200, 201), 4), ("modmul", (50, 51, 100, 150, 200, 201), 3)):
+            found = {p: upward[f"{task}{p}-absolute-padded-paper{size}"] for p in moduli}
+            assert found == {p: "exact" if 10**length % p == 0 else "truncation" for p in moduli}
+
+
+def test_its_command_is_rehearsed(tmp_path: Path) -> None:
+    """Two groups of one shape with their own domains, scaled down, as one ensemble on the processor."""
+    whole = tomllib.loads(PLAN.read_text())
+    common = {key: value for key, value in whole.items() if not isinstance(value, dict)} | SMALL
+    chosen = {name: whole[name] for name in ("add-absolute-padded-paper", "add-absolute-padded-paper-dab4")}
+    plan = tmp_path / "paper.toml"
+    tables = [("", common), *((f"[{name}]", table) for name, table in chosen.items())]
+    plan.write_text("\n".join(line for head, table in tables for line in (head, *(f"{key} = {json.dumps(value)}" for key, value in table.items()))))
+    words = (str(plan), "--results", str(tmp_path / "results"))
+    assert called("empirical", "register", *words).code == 0
+    done = called("empirical", "sweep", *words, "--executor", "ensemble", "--device", "cpu", "--seconds", "500")
+    assert done.code == 0, done.err
+    runs = load_runs(tmp_path / "results")
+    assert {(run.result["group"], run.spec.seed) for run in runs} == {(name, seed) for name in chosen for seed in (1, 2)}
+    assert {run.result["ensemble"]["members"] for run in runs} == {4}
+    assert all(run.result["predictions"] for run in runs)
+    assert {run.spec.train_domain for run in runs} == {"sampler", "both"}
