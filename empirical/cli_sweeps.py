@@ -32,7 +32,7 @@ def sweep(
     grid: Annotated[list[str] | None, typer.Option(help="axes of a grid: task=add,mul pe=absolute,relative seed=0-4")] = None,
     group: Annotated[str | None, typer.Option(help="put before the names of a grid's groups")] = None,
     results: Results = Path("results"),
-    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="runs at a time; default: the cores, the GPUs, or 64 of an ensemble")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, max=1024, help="runs at a time; default: cores, GPUs, or 64 of an ensemble")] = None,
     device: Device = "auto",
     share: Annotated[float, typer.Option(help="part of a GPU that one run takes")] = 1.0,
     executor: Annotated[str, typer.Option(help=EXECUTORS)] = "embedded",

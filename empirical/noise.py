@@ -34,7 +34,7 @@ class Noise:
         """What to multiply x by in a dropout of rate level/256: 0, or 1 over the rate that stays."""
         count = x.numel()
         byte = self.words((count + 7) // 8).view(torch.uint8)[:count].view(x.shape)
-        stays = byte.to(x.dtype).sub_(level - 1).clamp_(0, 1)  # byte >= level, in floats: bools would take longer to turn into them
+        stays = byte.to(x.dtype).sub_(level - 1).clamp(0, 1)  # byte >= level, in floats: bools would take longer to turn into them
         return stays.mul_(256 / (256 - level))
 
 

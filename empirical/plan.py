@@ -16,7 +16,6 @@ from empirical.spec import RunSpec
 from empirical.store import finished, provenance, sha256, to_json, write_atomically
 from theory.errors import InputError
 
-
 SETTINGS = {field.name for field in fields(RunSpec)} | {"preset", "seeds"}
 
 

@@ -55,8 +55,8 @@ class RayTasks:
         self.task = self.ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_train)
 
     def attempt(self, job: Job, hear: Hear) -> Failure | None:
-        asked = {"spec": job.spec.to_dict(), "results": str(self.results), "device": self.device, "group": job.group}
-        asked |= {"until": self.until}
+        place = {"results": str(self.results), "device": self.device, "until": self.until}
+        asked = {**place, "spec": job.spec.to_dict(), "group": job.group}
         seen = None
         try:
             task = self.task.remote(asked, job.spec.digest, self.board)

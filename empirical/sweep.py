@@ -100,9 +100,7 @@ def unfinished(jobs: Iterable[Job], results: Path) -> list[Job]:
     return [job for job in jobs if not finished(results / job.spec.digest)]
 
 
-def sweep(
-    jobs: list[Job], results: Path, executor: Executor, watcher: Watcher, retries: int = 1, until: float = math.inf
-) -> Swept:
+def sweep(jobs: list[Job], results: Path, executor: Executor, watcher: Watcher, retries: int = 1, until: float = math.inf) -> Swept:
     """Train what is not finished; each run is attempted at most 1 + `retries` times, and none begins after the time `until`.
 
     A stored run that is damaged counts as failed, and is left as it is for its owner to look at.
@@ -192,6 +190,7 @@ class Processes:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
         if gpu:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
+        place = {"results": str(self.results), "device": self.device, "until": self.until}
         child = subprocess.Popen(
             [sys.executable, "-m", "empirical.worker"], env=environment, text=True, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -202,8 +201,7 @@ class Processes:
         tail: deque[str] = deque(maxlen=TAIL)
         with child:
             with suppress(BrokenPipeError):
-                asked = {"spec": job.spec.to_dict(), "results": str(self.results), "device": self.device, "group": job.group}
-                asked |= {"until": self.until}
+                asked = {**place, "spec": job.spec.to_dict(), "group": job.group}
                 child.stdin.write(json.dumps(asked) + "\n")
                 child.stdin.flush()
             for line in child.stdout:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from empirical.grid import read_grid
+from empirical.plan import read_plan
 from tests.command import Done, called, command, refused
 
 TINY = "run --base 3 --train 1-2 --width 3 --preset local --steps 4 --batch 8 --examples 20 --results results --device cpu"
@@ -64,6 +66,10 @@ BAD = [
     ("run --dropout 1", "dropout"),
     ("run --lr 0", "lr 0"),
     ("run --seed -1", "seed -1"),
+    ("run --sampling evenly", "evenly"),
+    ("run --curriculum -1", "curriculum -1"),
+    ("run --train-pairs -1", "train_pairs -1"),
+    ("run --curriculum 5 --train-pairs 5", "leave one of them out"),
     ("run --task add --expr a+b", "not both"),
     ("run --expr a-b", "negative"),
     ("run --expr exit()", "not allowed"),
@@ -89,11 +95,11 @@ def test_bad_input(line: str, part: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "part"),
     [
-        ("", "no groups"), ("x = 1", "[x]"), ("[g", "plan.toml"), ("[g]\nseeds = [1]", "missing"),
+        ("", "no groups"), ("x = 1", "[x]"), ("steps = 3", "no groups"), ("[g", "plan.toml"), ("[g]\nseeds = [1]", "missing"),
         (PLAN.replace("steps", "stepz"), "stepz"), (PLAN.replace("seeds = [1, 2]", ""), "seeds"),
         (PLAN.replace("[1, 2]", "[1, 1]"), "seeds"), (PLAN.replace("[1, 2]", "[true]"), "seeds"),
         (PLAN.replace('"local"', '"huge"'), "huge"), (PLAN.replace("width = 3", "width = 2"), "width 2"),
-        (PLAN.replace('"1-2"', '"2-1"'), "reversed"),
+        (PLAN.replace('"1-2"', '"2-1"'), "reversed"), (f"pe = 'none'\nencoding = 'none'\n{PLAN}", "twice"),
         (PLAN.replace("steps = 3", 'steps = "many"'), "steps"),
     ],
 )  # fmt: skip
@@ -129,6 +135,9 @@ def test_register_then_sweep(tmp_path: Path) -> None:
     registered = json.loads((tmp_path / "results" / "predictions.json").read_text())
     assert registered["groups"]["one"]["outcome"]["upward"] == "exact"
     assert registered["groups"]["two"]["outcome"]["upward"] == "truncation"
+    shared = {line: PLAN.count(line) for line in PLAN.splitlines() if PLAN.count(f"{line}\n") == 2}
+    (tmp_path / "short.toml").write_text("\n".join([*shared, *(line for line in PLAN.splitlines() if line not in shared)]))
+    assert read_plan(tmp_path / "short.toml") == read_plan(tmp_path / "plan.toml")
     first = in_folder("sweep plan.toml --device cpu", tmp_path)
     assert first.code == 0, first.err
     results = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*/result.json")]
@@ -138,3 +147,17 @@ def test_register_then_sweep(tmp_path: Path) -> None:
     second = in_folder("sweep plan.toml --device cpu", tmp_path)
     assert "0 to train" in second.out
     refused(in_folder("register plan.toml", tmp_path), "predictions come before runs")
+
+
+def test_every_way_to_draw_training_pairs_has_an_option(tmp_path: Path) -> None:
+    """The same run by the command line, as by a grid."""
+    ways = ("--sampling carries --curriculum 3", "--train-pairs 9 --watch 3")
+    for words in ways:
+        done = in_folder(f"{TINY} {words} --json", tmp_path)
+        assert done.code == 0, done.err
+        options = words.replace("--", "").split()
+        axes = [f"{name}={value}" for name, value in zip(options[::2], options[1::2], strict=True)]
+        (group,) = read_grid(f"base=3 train=1-2 width=3 preset=local steps=4 batch=8 examples=20 {' '.join(axes)}")
+        assert json.loads(done.out)["digest"] == group.specs[0].digest
+    settings = json.loads(done.out)["spec"]
+    assert (settings["train_pairs"], settings["watched_lengths"]) == (9, [3])
