@@ -73,7 +73,7 @@ class Attention(nn.Module):
         k = self.encoding.turn(k, at_BK[:, seen:])
         if past is not None:
             k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
-        x_BQC, at_BQ = (x_BTC, at_BK[:, seen:]) if len(query_Q) == T else (x_BTC[:, query_Q - seen], at_BK[:, query_Q])
+        x_BQC, at_BQ = (x_BTC, at_BK[:, seen:]) if len(query_Q) == T else (x_BTC.index_select(1, query_Q - seen), at_BK[:, query_Q])
         q_BHQE = self.encoding.turn(self.q(x_BQC).view(B, len(query_Q), self.heads, -1).transpose(1, 2), at_BQ)
         product_BHQK = (q_BHQE @ k.transpose(2, 3)).div_(math.sqrt(q_BHQE.shape[-1]))
         back_QK = query_Q[:, None] - torch.arange(k.shape[2], device=x_BTC.device)
@@ -109,7 +109,7 @@ class Block(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         seen = 0 if past is None else past[0].shape[2]
         y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise)
-        x_BQC = (x_BTC if len(query_Q) == x_BTC.shape[1] else x_BTC[:, query_Q - seen]) + y_BQC
+        x_BQC = (x_BTC if len(query_Q) == x_BTC.shape[1] else x_BTC.index_select(1, query_Q - seen)) + y_BQC
         return x_BQC + self.drop(self.down(F.gelu(self.up(self.norm_mlp(x_BQC)))), noise), kept
 
 
