@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from empirical.spec import RunSpec
 from empirical.states import ROLES, Batch, answered, draw_batch, look, roles, targets, truncated
 from empirical.store import Run, load_model
 from empirical.train import build_model
@@ -58,6 +59,11 @@ def probe(run: Run, length: int, examples: int, seed: int) -> Probed:
 
 def probe_accuracy(state_LNTC: Tensor, labels: dict[str, Tensor]) -> dict[str, Tensor]:
     """Accuracy (L, T, P) of ridge probes for labels (N, P); the first half of the lines fits, the second is counted."""
+    return {name: hit_LTNP.double().mean(2) for name, hit_LTNP in probe_hits(state_LNTC, labels).items()}
+
+
+def probe_hits(state_LNTC: Tensor, labels: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Whether ridge probes fitted to the first half of the lines are right on each of the second (L, T, N / 2, P), for labels (N, P)."""
     half = state_LNTC.shape[1] // 2
     classes = {name: int(label_NP.max()) + 1 for name, label_NP in labels.items()}
     hot = [torch.nn.functional.one_hot(label_NP, classes[name]).double().flatten(1) for name, label_NP in labels.items()]
@@ -74,7 +80,7 @@ def probe_accuracy(state_LNTC: Tensor, labels: dict[str, Tensor]) -> dict[str, T
     for name, label_NP in labels.items():
         size = label_NP.shape[1] * classes[name]
         guess_LTNP = score_LTNY[..., start : start + size].unflatten(3, (label_NP.shape[1], classes[name])).argmax(4)
-        out[name] = (guess_LTNP == label_NP[half:]).double().mean(2)
+        out[name] = guess_LTNP == label_NP[half:]
         start += size
     return out
 
@@ -97,13 +103,10 @@ def nearness(run: Run, length: int, examples: int, seed: int) -> Nearness:
     """Every line holds the network's own answer.
 
     Raises:
-        InputError: the length was trained on, or the layout is unpadded: cut operands are of another shape there.
+        InputError: as `equivalents_of`.
     """
     spec = run.spec
-    if length <= spec.training.longest:
-        raise InputError(f"length {length}: equivalent inputs are those of longer operands than the trained {spec.training.longest}")
-    if spec.make_layout().unpadded:
-        raise InputError(f"the {spec.layout} layout is unpadded: cut operands have lines of another shape")
+    equivalents_of(spec, length)
     batch = draw_batch(spec, length, examples, seed)
     ratios = []
     for model in (load_model(run), build_model(spec)):
@@ -113,6 +116,18 @@ def nearness(run: Run, length: int, examples: int, seed: int) -> Nearness:
         distance_LP, chance_LP = ((here - other).norm(dim=3).mean(1) for other in (equal, equal.roll(1, 1)))
         ratios.append(torch.where(chance_LP > 1e-6, distance_LP / chance_LP.clamp(min=1e-6), 1.0))  # one state for all: no nearer
     return Nearness(length, batch, *ratios)
+
+
+def equivalents_of(spec: RunSpec, length: int) -> None:
+    """Refuse where longer inputs have no equivalent ones.
+
+    Raises:
+        InputError: the length was trained on, or the layout is unpadded: cut operands are of another shape there.
+    """
+    if length <= spec.training.longest:
+        raise InputError(f"length {length}: equivalent inputs are those of longer operands than the trained {spec.training.longest}")
+    if spec.make_layout().unpadded:
+        raise InputError(f"the {spec.layout} layout is unpadded: cut operands have lines of another shape")
 
 
 def attention_by_token(run: Run, length: int, examples: int, seed: int) -> tuple[Batch, Tensor]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from verify import evidence as ev
-from verify.claims import Claim, RunsEvidence, TableEvidence, resolve_lengths
+from verify.claims import Claim, ProbesEvidence, RunsEvidence, TableEvidence, resolve_lengths
+from verify.evidence_kinds import Runs
+from verify.probes import Job, Probed, jobs_of
 from verify.statistics import (
     ERROR,
     INCONCLUSIVE,
@@ -44,13 +46,13 @@ def describe(error: Exception) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-def prepare(claim: Claim, runs: Sequence[Run]) -> Basis:
-    """Gather the counts of a claim on runs or on a published row, and bind them to its rule."""
+def prepare(claim: Claim, runs: Sequence[Run], probed: Mapping[Job, Probed] | None = None) -> Basis:
+    """Gather the counts of a claim on runs, on their hidden states (as `probed`) or on a published row, and bind them to its rule."""
     try:
         if isinstance(claim.evidence, TableEvidence):
             return _prepare_table(claim, claim.evidence)
-        assert isinstance(claim.evidence, RunsEvidence)
-        return _prepare_runs(claim, claim.evidence, runs)
+        assert isinstance(claim.evidence, RunsEvidence | ProbesEvidence)
+        return _prepare_runs(claim, claim.evidence, runs, probed or {})
     except ev.Unmeasured as error:
         return Basis(None, Decision(INCONCLUSIVE, str(error)))
     except Exception as error:  # broken evidence is a verdict of its own; the other claims go on
@@ -80,14 +82,15 @@ def _prepare_table(claim: Claim, evidence: TableEvidence) -> Basis:
             return Basis(lambda alpha: in_region([row], regions, alpha, 1, least), None, facts=facts, notes=("one published network",))
 
 
-def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> Basis:
+def _prepare_runs(claim: Claim, evidence: RunsEvidence | ProbesEvidence, runs: Sequence[Run], probed: Mapping[Job, Probed]) -> Basis:
     decision = claim.decision
     seeds, least = decision.min_seeds or 1, decision.min_examples or 1
     networks: dict[str, Run] = {}
     units: dict[str, Unit] = {}
     notes: list[str] = []
     sides: list[list[Unit]] = []
-    for side in filter(None, (evidence.runs, evidence.than)):
+    own: Mapping[str, Unit]
+    for side in _sides(evidence):
         found = ev.of_group(runs, side.group)
         right = [run for run in found if claim.scale != "paper" or ev.is_paper_scale(run.spec)]
         if len(right) < len(found):
@@ -107,7 +110,10 @@ def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> 
             notes.append(f"{count} set aside: below {decision.id_at_least} on trained lengths")
         networks |= {run.spec.digest: run for run in learned}
         lengths = resolve_lengths(evidence.lengths, right[0].spec.training.longest)
-        own = {run.spec.digest: ev.run_cells(run, evidence.measure, lengths) for run in learned}
+        if isinstance(evidence, ProbesEvidence):
+            own = _probed_units(claim, evidence, learned, probed)
+        else:
+            own = {run.spec.digest: ev.run_cells(run, evidence.measure, lengths) for run in learned}
         units |= own
         sides.append(list(own.values()))
     if decision.rule == "compare":
@@ -122,6 +128,24 @@ def _prepare_runs(claim: Claim, evidence: RunsEvidence, runs: Sequence[Run]) -> 
         regions = _regions(claim, setting, lengths)
         facts["regions"] = {length: [region.low, region.high] for length, region in regions.items()}
     return Basis(lambda alpha: in_region(sides[0], regions, alpha, seeds, least), None, networks, units, tuple(notes), facts)
+
+
+def _sides(evidence: RunsEvidence | ProbesEvidence) -> list[Runs]:
+    """The group that a claim speaks of, and the one that it is compared with."""
+    if isinstance(evidence, ProbesEvidence):
+        return [evidence.probes]
+    return [evidence.runs, *([evidence.than] if evidence.than else [])]
+
+
+def _probed_units(claim: Claim, evidence: ProbesEvidence, networks: Sequence[Run], probed: Mapping[Job, Probed]) -> dict[str, Unit]:
+    units: dict[str, Unit] = {}
+    for run, job in zip(networks, jobs_of(claim, evidence, networks), strict=True):
+        if (found := probed.get(job)) is None:
+            raise ev.Unmeasured(f"the hidden states of network {run.spec.digest} were not probed")
+        if found.problem:
+            raise InputError(found.problem)
+        units[run.spec.digest] = found.unit
+    return units
 
 
 def _regions(claim: Claim, setting: ev.Setting, lengths: Sequence[int]) -> dict[int, Interval]:

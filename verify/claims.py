@@ -1,7 +1,8 @@
 """The claims file: what each claim says, what it predicts, and what would decide it.
 
-A claim rests on one of five kinds of evidence: a live proof (`check`), trained networks of this project by counts (`runs`) or by proof
-for all lengths (`certificates`), a row of a published table (`table`), or nothing yet (`pending`, with the reason).
+A claim rests on one of six kinds of evidence: a live proof (`check`), trained networks of this project by counts (`runs`), by their hidden
+states (`probes`) or by proof for all lengths (`certificates`), a row of a published table (`table`), or nothing yet (`pending`, with the
+reason).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from verify.evidence_kinds import (
     Level,
     Model,
     PendingEvidence,
+    ProbesEvidence,
     RunsEvidence,
     Share,
     Table,
@@ -36,7 +38,7 @@ from verify.yamlfile import Document, read_yaml
 
 __all__ = [
     "FORMULAS", "PACKAGED", "ROOT", "CertificateEvidence", "CheckEvidence", "Claim", "ClaimsFile", "Loaded", "PendingEvidence",
-    "RunsEvidence", "Table", "TableEvidence", "first_existing", "load_claims", "resolve_lengths",
+    "ProbesEvidence", "RunsEvidence", "Table", "TableEvidence", "first_existing", "load_claims", "resolve_lengths",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,8 +90,8 @@ class Decision(Model):
 #: rule -> (kinds of evidence it goes with, the fields it needs, beside those of the evidence)
 _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "proof": (("check", "certificates", "pending"), ()),
-    "at_least": (("runs", "table", "pending"), ("alpha", "threshold", "min_examples")),
-    "at_most": (("runs", "table", "pending"), ("alpha", "threshold", "min_examples")),
+    "at_least": (("runs", "probes", "table", "pending"), ("alpha", "threshold", "min_examples")),
+    "at_most": (("runs", "probes", "table", "pending"), ("alpha", "threshold", "min_examples")),
     "equals": (("runs", "table", "pending"), ("alpha", "expected", "margin", "min_examples")),
     "compare": (("runs",), ("alpha", "margin", "min_examples")),
     "goodness_of_fit": (("table",), ("alpha", "expected", "margin", "min_examples")),
@@ -141,15 +143,20 @@ class Claim(Model):
     def evidence_kind(self) -> str:
         return evidence_kind_of(self.evidence)
 
+    @property
+    def statistical(self) -> bool:
+        """Whether counts decide it, so that it is corrected for the other claims of its family."""
+        return self.evidence_kind in ("runs", "probes", "table")
+
     @model_validator(mode="after")
     def _consistent(self) -> Claim:
         rule, kind = self.decision.rule, self.evidence_kind
         kinds, needed = _RULES[rule]
         if kind not in kinds:
             raise ValueError(f"rule {rule} goes with {' or '.join(kinds)} evidence, not with {kind}")
-        if kind in ("runs", "certificates"):
+        if kind in ("runs", "probes", "certificates"):
             needed = (*needed, "min_seeds")
-        allowed = {*needed, "rule", *(["id_at_least"] if kind == "runs" else []), *(["min_seeds"] if kind == "pending" else [])}
+        allowed = {*needed, "rule", *(["id_at_least"] if kind in ("runs", "probes") else []), *(["min_seeds"] if kind == "pending" else [])}
         if missing := [name for name in needed if getattr(self.decision, name) is None]:
             raise ValueError(f"rule {rule} needs {', '.join(missing)}")
         if extra := sorted(self.decision.model_fields_set - allowed):

@@ -75,6 +75,7 @@ def decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict],
     from verify.certificates import outcomes
     from verify.engine import attempt, crashed, run_claims, sampled
     from verify.evidence import load_evidence, results_folder
+    from verify.probes import probe_jobs
     from verify.provenance import provenance
     from verify.reevaluate import evaluate_jobs
     from verify.retrain import retrain
@@ -91,6 +92,7 @@ def decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict],
         verdicts = run_claims(
             loaded.claims, ids, runs, asked.examples, seed, sample=asked.sample, progress=progress,
             reevaluate=partial(evaluate_jobs, workers=workers),
+            probe=partial(probe_jobs, workers=workers),
             certify=partial(outcomes, live=sampled(runs, seed) if asked.sample else None, workers=workers),
             prove=lambda checks: (result for _, result in workers.run(attempt, checks, crashed)),
         )  # fmt: skip

@@ -3,8 +3,10 @@
 - as predicted: counts as the claim predicts them; where they do not support it, no evidence of this size can.
 - opposite: counts from outside the predicted region; of a check, parameters under which its statement is false; of a certificate,
   networks of the other outcome.
-- shuffled answers: a network's own answers, given to other questions of the same length.
-- other weights: those of a network of the same shape that learned another task, or untrained ones where there is none.
+- shuffled answers: a network's own answers, given to other questions of the same length; of hidden states, shuffled labels, or other
+  inputs in the place of the equivalent ones.
+- other weights: those of a network of the same shape that learned another task, or untrained ones where there is none; of hidden states
+  untrained ones, set against other untrained ones.
 
 On the last three no claim may come out supported. What fabricated counts decide needs no network; the live controls ask one network of
 each group, and its counts, scaled to the examples of the evidence so that none is saved by having too few, stand for every seed.
@@ -22,10 +24,20 @@ from verify import evidence as ev
 from verify.basis import describe, prepare
 from verify.certificates import Outcome
 from verify.checks import WRONG, run_check
-from verify.claims import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, RunsEvidence, TableEvidence, resolve_lengths
+from verify.claims import (
+    CertificateEvidence,
+    CheckEvidence,
+    Claim,
+    PendingEvidence,
+    ProbesEvidence,
+    RunsEvidence,
+    TableEvidence,
+    resolve_lengths,
+)
 from verify.engine import certify_group
 from verify.live_controls import Live, ask
-from verify.statistics import ERROR, SUPPORTED, UNTESTED
+from verify.probes import Job, Probed, jobs_of, probe_jobs
+from verify.statistics import ERROR, SUPPORTED, UNTESTED, Cell
 
 if TYPE_CHECKING:
     from empirical.spec import RunSpec
@@ -77,18 +89,21 @@ def run_controls(
     """
     asked = [claim for claim in claims if claim.id in set(chosen)]
     answers = ask(asked, runs, seed, progress) if live else {}
+    probed = probe_jobs([job for claim in asked for job in _wrong_jobs(claim, runs).values()]) if live else {}
     found: list[Control] = []
     for index, claim in enumerate(asked):
         progress("controls", index, len(asked))
-        family = sum(other.family == claim.family and other.evidence_kind in ("runs", "table") for other in claims)
+        family = sum(other.family == claim.family and other.statistical for other in claims)
         try:
-            found += _controls(claim, runs, answers, max(family, 1))
+            found += _controls(claim, runs, answers, probed, max(family, 1))
         except Exception as error:  # of our controls, not of the claim
             found.append(Control(claim.id, OPPOSITE, ERROR, describe(error)))
     return found
 
 
-def _controls(claim: Claim, runs: Sequence[Run], live: Mapping[str, Live], family: int) -> Iterator[Control]:
+def _controls(
+    claim: Claim, runs: Sequence[Run], live: Mapping[str, Live], probed: Mapping[Job, Probed], family: int
+) -> Iterator[Control]:
     match claim.evidence:
         case CheckEvidence(check=check, params=params):
             wrong = WRONG[check](params)
@@ -97,6 +112,8 @@ def _controls(claim: Claim, runs: Sequence[Run], live: Mapping[str, Live], famil
             yield Control(claim.id, OPPOSITE, result.verdict, f"with {changed}: {result.detail}")
         case RunsEvidence():
             yield from _runs_controls(claim, claim.evidence, runs, live, family)
+        case ProbesEvidence():
+            yield from _probes_controls(claim, claim.evidence, runs, probed, family)
         case TableEvidence(table=table):
             cells = ev.table_cells(table)
             for name, (shares, _) in _fabricated_shares(claim, ev.setting_of_table(table), [cell.length for cell in cells]).items():
@@ -108,8 +125,8 @@ def _controls(claim: Claim, runs: Sequence[Run], live: Mapping[str, Live], famil
             yield Control(claim.id, OPPOSITE, UNTESTED, pending)
 
 
-def _decided(claim: Claim, name: str, runs: Sequence[Run], family: int) -> Control:
-    basis = prepare(claim, runs)
+def _decided(claim: Claim, name: str, runs: Sequence[Run], family: int, probed: Mapping[Job, Probed] | None = None) -> Control:
+    basis = prepare(claim, runs, probed)
     decision = basis.verdict if basis.rule is None else basis.rule((claim.decision.alpha or 0.05) / family)
     assert decision is not None
     return Control(claim.id, name, decision.verdict, decision.detail)
@@ -135,6 +152,33 @@ def _runs_controls(
         for name, asked in ((SHUFFLED, answers.shuffled), (SWAPPED, answers.swapped)):
             scaled = [_scaled(entry, examples) for entry in asked]
             yield _decided(claim, name, [fabricated(specs[0], seed, groups[0], scaled) for seed in seeds], family)
+
+
+def _wrong_jobs(claim: Claim, runs: Sequence[Run]) -> dict[str, Job]:
+    """The controls of hidden states, asked of the first network of the group."""
+    if not isinstance(claim.evidence, ProbesEvidence):
+        return {}
+    first = ev.of_group(runs, claim.evidence.probes.group)[:1]
+    wrongly: list[tuple[str, dict[str, bool]]] = [(SHUFFLED, {"control": True}), (SWAPPED, {"untrained": True})]
+    return {name: job for name, how in wrongly for job in jobs_of(claim, claim.evidence, first, **how)}
+
+
+def _probes_controls(
+    claim: Claim, evidence: ProbesEvidence, runs: Sequence[Run], probed: Mapping[Job, Probed], family: int
+) -> Iterator[Control]:
+    """Of networks that learned their training lengths: only what was looked for in their states is another."""
+    group = evidence.probes.group
+    spec, examples = _spec_of(runs, group), claim.decision.min_examples or 1
+    learned = [{"length": n, "examples": examples, "truth": examples, "learned": examples} for n in spec.train_lengths]
+    networks = [fabricated(spec, seed, group, learned) for seed in range(claim.decision.min_seeds or 1)]
+    jobs = jobs_of(claim, evidence, networks)
+    given = {
+        name: Probed([Cell(length, round(shares(length) * examples), examples) for length in jobs[0].lengths])
+        for name, (shares, _) in _fabricated_shares(claim, ev.setting_of_run(spec), jobs[0].lengths).items()
+    }
+    given |= {name: probed[job] for name, job in _wrong_jobs(claim, runs).items() if job in probed}
+    for name, found in given.items():
+        yield _decided(claim, name, networks, family, dict.fromkeys(jobs, found))
 
 
 def _spec_of(runs: Sequence[Run], group: str, lengths: str = "n") -> RunSpec:

@@ -21,7 +21,9 @@ from verify import evidence as ev
 from verify.basis import Basis, describe, prepare
 from verify.certificates import Outcome, outcomes
 from verify.checks import CheckResult, run_check
-from verify.claims import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, RunsEvidence
+from verify.claims import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, ProbesEvidence, RunsEvidence
+from verify.probes import Job as ProbeJob
+from verify.probes import Probe, Probed, jobs_of, probe_jobs
 from verify.reevaluate import Fresh, Job, evaluate_jobs
 from verify.statistics import (
     ERROR,
@@ -71,6 +73,7 @@ def run_claims(
     reevaluate: Reevaluate = evaluate_jobs,
     progress: Progress = lambda what, done, total: None,
     certify: Certify = outcomes,
+    probe: Probe = probe_jobs,
     prove: Prove | None = None,
     sample: bool = False,
 ) -> list[Verdict]:
@@ -85,13 +88,15 @@ def run_claims(
         reevaluate: Evaluates jobs, in any order.
         progress: Told what is being done, and how much of it is done.
         certify: Decides of each network whether it is right at every length; outcomes in the order of the networks.
+        probe: Probes hidden states; of every network of a claim that rests on them, whatever `sample` says.
         prove: Runs checks, given as (name, parameters), in their order; default: here, one by one.
         sample: Evaluate again only one network of each group, chosen by the seed.
     """
     asked = [claim for claim in claims if claim.id in set(chosen)]
     families = {claim.family for claim in asked}
-    statistical = [claim for claim in claims if claim.family in families and claim.evidence_kind in ("runs", "table")]
-    bases = {claim.id: prepare(claim, runs) for claim in statistical}
+    statistical = [claim for claim in claims if claim.family in families and claim.statistical]
+    probed = _probe_all(statistical, runs, probe, progress)
+    bases = {claim.id: prepare(claim, runs, probed) for claim in statistical}
     decisions = {claim_id: basis.verdict for claim_id, basis in bases.items() if basis.verdict is not None}
     for family in sorted(families):
         members = {claim.id: claim for claim in statistical if claim.family == family and claim.id not in decisions}
@@ -119,6 +124,17 @@ def run_claims(
             assert isinstance(claim.evidence, PendingEvidence)
             verdicts.append(_verdict(claim, UNTESTED, claim.evidence.pending, {}))
     return verdicts
+
+
+def _probe_all(claims: Sequence[Claim], runs: Sequence[Run], probe: Probe, progress: Progress) -> Mapping[ProbeJob, Probed]:
+    """What hidden states show, for the claims that rest on them; groups that are no one experiment are left out."""
+    jobs: list[ProbeJob] = []
+    for claim in claims:
+        if isinstance(claim.evidence, ProbesEvidence):
+            with suppress(InputError):
+                jobs += jobs_of(claim, claim.evidence, runs)
+    progress("hidden states probed", 0, len(jobs))
+    return probe(jobs) if jobs else {}
 
 
 def _one_by_one(checks: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[CheckResult]:
@@ -218,9 +234,11 @@ def _evaluate_again(
     for claim in asked:
         for digest, run in bases[claim.id].networks.items():
             networks[digest] = run
-            lengths.setdefault(digest, set()).update(cell.length for cell in bases[claim.id].units[digest])
+            asked_again = lengths.setdefault(digest, set())
+            if isinstance(claim.evidence, RunsEvidence):
+                asked_again.update(cell.length for cell in bases[claim.id].units[digest])
             if claim.decision.id_at_least is not None:  # what was learned is looked at again, too
-                lengths[digest].add(run.spec.training.longest)
+                asked_again.add(run.spec.training.longest)
     chosen = sampled(networks.values(), seed) if sample else set(networks)
     jobs = [Job(run.folder, tuple(sorted(lengths[digest])), examples, seed) for digest, run in networks.items() if digest in chosen]
     fresh: dict[str, Fresh] = {}
@@ -275,7 +293,6 @@ def _span(values: Sequence[float]) -> str:
 
 def _network_record(claim: Claim, run: Run, unit: Unit, again: Fresh | None) -> tuple[dict[str, Any], str]:
     """What a verdict shows of one network, and how its fresh counts contradict the committed ones, if they do."""
-    assert isinstance(claim.evidence, RunsEvidence)
     alpha = (claim.decision.alpha or 0.05) / len(unit)
     record: dict[str, Any] = {
         "digest": run.spec.digest,
@@ -289,16 +306,17 @@ def _network_record(claim: Claim, run: Run, unit: Unit, again: Fresh | None) -> 
         return record, ""
     if again.problem:
         return record, f"{name} could not be evaluated again: {again.problem}"
-    measure, lengths = claim.evidence.measure, [cell.length for cell in unit]
+    pairs: list[tuple[Cell, Cell]] = []
     try:
-        second = ev.cells_of(dict(again.entries), measure, lengths)
-        pairs = list(zip(unit, second, strict=True))
+        if isinstance(claim.evidence, RunsEvidence):  # hidden states were looked at live in the first place
+            second = ev.cells_of(dict(again.entries), claim.evidence.measure, [cell.length for cell in unit])
+            record["evaluated_again"] = [asdict(cell) for cell in second]
+            pairs += zip(unit, second, strict=True)
         if claim.decision.id_at_least is not None:  # the networks that did learn: so must these weights have
             longest = [run.spec.training.longest]
             pairs += zip(ev.run_cells(run, "truth", longest), ev.cells_of(dict(again.entries), "truth", longest), strict=True)
     except ev.Unmeasured as error:
         return record, f"{name} evaluated again: {error}"
-    record["evaluated_again"] = [asdict(cell) for cell in second]
     for cell, other in pairs:
         if (p := same_rate(cell, other)) < CONTRADICTION:
             shown = f"{cell.correct} of {cell.examples} committed, {other.correct} of {other.examples} now (p = {p:.1g})"

@@ -98,6 +98,19 @@ class RunsEvidence(Model):
     _check = field_validator("lengths")(_lengths)
 
 
+class ProbesEvidence(Model):
+    """What training did to the hidden states of a group's networks: one trial per input, counted live from the weights.
+
+    The measures are those of empirical.trials.
+    """
+
+    probes: Runs
+    measure: Literal["result digits", "digit sums", "carries", "equivalent inputs"]
+    lengths: Text
+
+    _check = field_validator("lengths")(_lengths)
+
+
 class CertificateEvidence(Model):
     """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights.
 
@@ -145,6 +158,7 @@ class PendingEvidence(Model):
 _KINDS: dict[str, type[Model]] = {
     "check": CheckEvidence,
     "runs": RunsEvidence,
+    "probes": ProbesEvidence,
     "certificates": CertificateEvidence,
     "table": TableEvidence,
     "pending": PendingEvidence,
@@ -162,6 +176,7 @@ def evidence_kind_of(value: Any) -> str:
 Evidence = Annotated[
     Annotated[CheckEvidence, Tag("check")]
     | Annotated[RunsEvidence, Tag("runs")]
+    | Annotated[ProbesEvidence, Tag("probes")]
     | Annotated[CertificateEvidence, Tag("certificates")]
     | Annotated[TableEvidence, Tag("table")]
     | Annotated[PendingEvidence, Tag("pending")],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from theory.predictions.rules import ASSUMPTIONS
 from verify.checks import REGISTRY
-from verify.claims import ROOT, CertificateEvidence, CheckEvidence, Claim, ClaimsFile, Loaded, RunsEvidence
+from verify.claims import ROOT, CertificateEvidence, CheckEvidence, Claim, ClaimsFile, Loaded, ProbesEvidence, RunsEvidence
 from verify.evidence_kinds import Runs
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def silent(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
 def groups_of(claim: Claim) -> list[str]:
     """The groups of runs that a claim rests on."""
     match claim.evidence:
-        case RunsEvidence(runs=mine, than=None) | CertificateEvidence(certificates=mine):
+        case RunsEvidence(runs=mine, than=None) | ProbesEvidence(probes=mine) | CertificateEvidence(certificates=mine):
             return [mine.group]
         case RunsEvidence(runs=mine, than=Runs(group=other)):
             return [mine.group, other]
