@@ -59,28 +59,28 @@ def probe(run: Run, length: int, examples: int, seed: int) -> Probed:
 
 def probe_accuracy(state_LNTC: Tensor, labels: dict[str, Tensor]) -> dict[str, Tensor]:
     """Accuracy (L, T, P) of ridge probes for labels (N, P); the first half of the lines fits, the second is counted."""
-    return {name: hit_LTNP.double().mean(2) for name, hit_LTNP in probe_hits(state_LNTC, labels).items()}
-
-
-def probe_hits(state_LNTC: Tensor, labels: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Whether ridge probes fitted to the first half of the lines are right on each of the second (L, T, N / 2, P), for labels (N, P)."""
     half = state_LNTC.shape[1] // 2
+    return {name: hit_LTNP.double().mean(2) for name, hit_LTNP in probe_hits(state_LNTC, labels, half).items()}
+
+
+def probe_hits(state_LNTC: Tensor, labels: dict[str, Tensor], fitted: int) -> dict[str, Tensor]:
+    """Whether ridge probes for labels (N, P), which the first `fitted` lines fit, are right on each of the others (L, T, N - fitted, P)."""
     classes = {name: int(label_NP.max()) + 1 for name, label_NP in labels.items()}
     hot = [torch.nn.functional.one_hot(label_NP, classes[name]).double().flatten(1) for name, label_NP in labels.items()]
     target_NY = torch.cat(hot, 1)
-    mean_Y = target_NY[:half].mean(0)
+    mean_Y = target_NY[:fitted].mean(0)
     state_LTNC = state_LNTC.transpose(1, 2)
-    fit, rest = state_LTNC[:, :, :half], state_LTNC[:, :, half:]
+    fit, rest = state_LTNC[:, :, :fitted], state_LTNC[:, :, fitted:]
     mean, spread = fit.mean(2, keepdim=True), fit.std(2, keepdim=True) + 1e-9
     fit, rest = (fit - mean) / spread, (rest - mean) / spread
-    gram = fit.mT @ fit + RIDGE * half * torch.eye(fit.shape[3], dtype=fit.dtype)
-    weight_LTCY = torch.linalg.solve(gram, fit.mT @ (target_NY[:half] - mean_Y))
+    gram = fit.mT @ fit + RIDGE * fitted * torch.eye(fit.shape[3], dtype=fit.dtype)
+    weight_LTCY = torch.linalg.solve(gram, fit.mT @ (target_NY[:fitted] - mean_Y))
     score_LTNY = rest @ weight_LTCY + mean_Y
     out, start = {}, 0
     for name, label_NP in labels.items():
         size = label_NP.shape[1] * classes[name]
         guess_LTNP = score_LTNY[..., start : start + size].unflatten(3, (label_NP.shape[1], classes[name])).argmax(4)
-        out[name] = guess_LTNP == label_NP[half:]
+        out[name] = guess_LTNP == label_NP[fitted:]
         start += size
     return out
 

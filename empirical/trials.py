@@ -10,13 +10,16 @@ input in the place of the equivalent one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from empirical.evaluate import CHUNK
 from empirical.model import GPT
 from empirical.probe import equivalents_of, probe_hits
 from empirical.spec import RunSpec
-from empirical.states import Batch, answered, draw_batch, look, make_batch, targets, truncated
+from empirical.states import Batch, answered, draw_batch, make_batch, targets, truncated
 from theory.errors import InputError
 
 #: what may be read from the states at each place of the result -> its name in empirical.states.targets
@@ -24,67 +27,89 @@ QUANTITIES = {"result digits": "result digit", "digit sums": "digit sum", "carri
 EQUIVALENT = "equivalent inputs"
 MEASURES = (*QUANTITIES, EQUIVALENT)
 
+Counts = tuple[int, int]  # successes, trials
 
-def trials(
-    measure: str, trained: GPT, initial: GPT, spec: RunSpec, length: int, examples: int, seed: int, control: bool = False
-) -> tuple[int, int]:
-    """Successes and trials of one measure on `examples` different inputs of one length; with `control`, of its control.
+
+def better_read(
+    measures: Sequence[str],
+    trained: GPT,
+    initial: GPT,
+    spec: RunSpec,
+    length: int,
+    fitted: int,
+    examples: int,
+    seed: int,
+    shuffled: bool = False,
+) -> dict[str, Counts]:
+    """On how many inputs the trained network is probed rightly at more places than the untrained one, of those where they differ.
+
+    One ridge regression per network, quantity and place is fitted to the first `fitted` inputs; on the others, at most `examples`, it is
+    counted. All are different, and on lines with true results.
 
     Raises:
         InputError: the network cannot be asked this length, there are too few inputs, or the task has no such quantity.
     """
-    if measure == EQUIVALENT:
-        return nearer(trained, initial, spec, length, examples, seed, control)
-    return better_read(QUANTITIES[measure], trained, initial, spec, length, examples, seed, control)
-
-
-def better_read(
-    quantity: str, trained: GPT, initial: GPT, spec: RunSpec, length: int, examples: int, seed: int, shuffled: bool
-) -> tuple[int, int]:
-    """On how many inputs the trained network is probed rightly at more places than the untrained one, of those where they differ.
-
-    As many inputs again fit the probes, one ridge regression per network and place, on lines with true results.
-    """
-    batch = draw_batch(spec, length, 2 * examples, seed)
+    batch = draw_batch(spec, length, fitted + examples, seed)
     labels = targets(batch)
-    if quantity not in labels:
-        raise InputError(f"{spec.make_task().text} has no {quantity}: probe it for {', '.join(labels)}")
-    label_NP = labels[quantity]
-    if shuffled:
-        label_NP = label_NP[torch.randperm(len(label_NP), generator=torch.Generator().manual_seed(seed))]
-    right_N = [_probed(model, batch, label_NP).sum(1) for model in (trained, initial)]
-    return int((right_N[0] > right_N[1]).sum()), int((right_N[0] != right_N[1]).sum())
+    if unknown := [QUANTITIES[measure] for measure in measures if QUANTITIES[measure] not in labels]:
+        raise InputError(f"{spec.make_task().text} has no {unknown[0]}: probe it for {', '.join(labels)}")
+    if len(batch.pairs.length_N) <= fitted:
+        raise InputError(f"length {length}: only {len(batch.pairs.length_N)} different pairs, and {fitted} of them fit the probes")
+    generator, found = torch.Generator().manual_seed(seed), {}
+    state_2NPC = [states(model, batch) for model in (trained, initial)]
+    for measure in measures:
+        label_NP = labels[QUANTITIES[measure]]
+        if shuffled:
+            label_NP = label_NP[torch.randperm(len(label_NP), generator=generator)]
+        right_N, before_N = (_probed(state_NPC, label_NP, fitted).sum(1) for state_NPC in state_2NPC)
+        found[measure] = int((right_N > before_N).sum()), int((right_N != before_N).sum())
+    return found
 
 
-def _probed(model: GPT, batch: Batch, label_NP: Tensor) -> Tensor:
-    """Whether each place is read rightly from the state at its own query, of the inputs that fitted nothing: (N / 2, P)."""
-    state_PNC = states(model, batch).transpose(0, 1)
-    hits = [probe_hits(state_PNC[place][None, :, None], {"": label_NP[:, place, None]})[""] for place in range(len(state_PNC))]
+def _probed(state_NPC: Tensor, label_NP: Tensor, fitted: int) -> Tensor:
+    """Whether each place is read rightly from the state at its own query, of the inputs that fitted nothing: (N - fitted, P)."""
+    places = range(state_NPC.shape[1])
+    hits = [probe_hits(state_NPC[None, :, place, None], {"": label_NP[:, place, None]}, fitted)[""] for place in places]
     return torch.cat(hits, 3)[0, 0]
 
 
-def nearer(trained: GPT, initial: GPT, spec: RunSpec, length: int, examples: int, seed: int, another: bool) -> tuple[int, int]:
+def nearer(trained: GPT, initial: GPT, spec: RunSpec, length: int, examples: int, seed: int, another: bool = False) -> Counts:
     """How many longer inputs lie nearer to their equivalent than to another cut input, and relatively nearer than before training.
 
-    The equivalent input has both operands cut to the trained length; the rival is another longer input, cut, which none else is compared
-    with. Lines hold each network's own answers; a distance is over all queries together. With `another`, a third input stands for the
-    equivalent one.
+    The equivalent input has both operands cut to the trained length; the rival is another longer input, cut, with which no other is
+    compared. Lines hold each network's own answers; a distance is over all queries together. With `another`, a third input stands for
+    the equivalent one.
+
+    Raises:
+        InputError: as `equivalents_of`, or the network cannot be asked this length.
     """
     equivalents_of(spec, length)
     batch = draw_batch(spec, length, 3 * examples, seed)
-    mine, rivals, strangers = (make_batch(spec, batch.pairs.take(rows)) for rows in torch.arange(len(batch.pairs.length_N)).chunk(3))
-    distances = []
-    for model in (trained, initial):
-        here, partner, rival = (
-            states(model, answered(model, lines))[: len(strangers.pairs.length_N)]
-            for lines in (mine, truncated(strangers if another else mine), truncated(rivals))
-        )
-        distances.append([(here - other).flatten(1).norm(dim=1) for other in (partner, rival)])
-    (near_N, far_N), (near_before_N, far_before_N) = distances
-    success_N = (near_N < far_N) & (near_N * far_before_N < near_before_N * far_N)
-    return int(success_N.sum()), len(success_N)
+    count = len(batch.pairs.length_N) // 3
+    held = 0
+    for rows in torch.arange(count).split(CHUNK):
+        mine, rivals, strangers = (make_batch(spec, batch.pairs.take(rows + start)) for start in (0, count, 2 * count))
+        lines = mine, truncated(strangers if another else mine), truncated(rivals)
+        distances = []
+        for model in (trained, initial):
+            here, partner, rival = (states(model, answered(model, each)) for each in lines)
+            distances += [(here - other).flatten(1).norm(dim=1) for other in (partner, rival)]
+        near_N, far_N, near_before_N, far_before_N = distances
+        held += int(((near_N < far_N) & (near_N * far_before_N < near_before_N * far_N)).sum())
+    return held, count
 
 
+@torch.inference_mode()
 def states(model: GPT, batch: Batch) -> Tensor:
     """States after the last layer at the queries of the result, (N, P, C)."""
-    return look(model, batch)[0][-1][:, [batch.query(place) for place in batch.places]]
+    query_P, lines = torch.tensor([batch.query(place) for place in batch.places]), batch.lines
+    found: list[Tensor] = []
+    hook = model.blocks[-1].register_forward_hook(lambda module, given, out: found.append(out[0]))
+    model.eval()
+    try:
+        for rows in torch.arange(len(lines.token_NT)).split(CHUNK):
+            at_NT = lines.at_NT if lines.at_NT is None else lines.at_NT[rows]
+            model(lines.token_NT[rows], query_P, at_BT=at_NT)
+    finally:
+        hook.remove()
+    return torch.cat(found).double()

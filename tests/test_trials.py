@@ -11,10 +11,10 @@ import torch
 from empirical import trials as module
 from empirical.data import to_ints
 from empirical.model import GPT
-from empirical.states import Batch, targets
+from empirical.states import Batch, draw_batch, look, targets
 from empirical.train import build_model
-from empirical.trials import EQUIVALENT, MEASURES, QUANTITIES, trials
-from tests.networks import TINY
+from empirical.trials import QUANTITIES, better_read, nearer, states
+from tests.networks import SPECS, TINY
 from theory.errors import InputError
 
 torch.set_num_threads(1)
@@ -40,22 +40,27 @@ def hot(name: str) -> States:
     return lambda batch: 5 * torch.nn.functional.one_hot(targets(batch)[name], 20) + torch.nn.functional.pad(noise(batch), (0, 8))
 
 
+def read(measure: str, trained: GPT = TRAINED, initial: GPT = INITIAL, shuffled: bool = False) -> tuple[int, int]:
+    return better_read([measure], trained, initial, SPEC, 2, 400, 400, 0, shuffled)[measure]
+
+
 @pytest.mark.parametrize("measure", QUANTITIES)
 def test_what_training_planted_is_read_and_a_shuffled_label_is_not(monkeypatch: pytest.MonkeyPatch, measure: str) -> None:
     planted(monkeypatch, hot(QUANTITIES[measure]), noise)
-    held, counted = trials(measure, TRAINED, INITIAL, SPEC, 2, 400, 0)
-    assert held >= 0.97 * counted > 200
-    held, counted = trials(measure, TRAINED, INITIAL, SPEC, 2, 400, 0, control=True)
+    held, counted = read(measure)
+    assert 400 >= counted > 200
+    assert held >= 0.97 * counted
+    held, counted = read(measure, shuffled=True)
     assert 0.3 * counted < held < 0.7 * counted
-    held, counted = trials(measure, INITIAL, TRAINED, SPEC, 2, 400, 0)  # training that destroys what was there
+    held, counted = read(measure, INITIAL, TRAINED)  # training that destroys what was there
     assert held <= 0.03 * counted
 
 
-@pytest.mark.parametrize("states", [noise, hot("result digit")])
-def test_two_networks_alike_differ_on_nothing(monkeypatch: pytest.MonkeyPatch, states: States) -> None:
-    planted(monkeypatch, states, states)
-    assert trials("result digits", TRAINED, INITIAL, SPEC, 2, 400, 0) == (0, 0)
-    assert trials(EQUIVALENT, TRAINED, INITIAL, SPEC, 3, 100, 0) == (0, 100)
+@pytest.mark.parametrize("same", [noise, hot("result digit")])
+def test_two_networks_alike_differ_on_nothing(monkeypatch: pytest.MonkeyPatch, same: States) -> None:
+    planted(monkeypatch, same, same)
+    assert read("result digits") == (0, 0)
+    assert nearer(TRAINED, INITIAL, SPEC, 3, 100, 0) == (0, 100)
 
 
 def cut(batch: Batch) -> torch.Tensor:
@@ -67,37 +72,42 @@ def cut(batch: Batch) -> torch.Tensor:
 
 def test_longer_inputs_lie_on_their_equivalents_where_the_network_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     planted(monkeypatch, cut, noise)
-    assert trials(EQUIVALENT, TRAINED, INITIAL, SPEC, 3, 200, 0) == (200, 200)
-    assert trials(EQUIVALENT, TRAINED, INITIAL, SPEC, 3, 200, 0, control=True)[0] < 100  # nearer and relatively nearer: a quarter
+    assert nearer(TRAINED, INITIAL, SPEC, 3, 200, 0) == (200, 200)
+    assert nearer(TRAINED, INITIAL, SPEC, 3, 200, 0, another=True)[0] < 100  # nearer and relatively nearer: a quarter
     planted(monkeypatch, noise, cut)
-    assert trials(EQUIVALENT, TRAINED, INITIAL, SPEC, 3, 200, 0)[0] == 0
+    assert nearer(TRAINED, INITIAL, SPEC, 3, 200, 0)[0] == 0
 
 
 def test_near_before_training_is_no_merit_of_training() -> None:
     """Two untrained networks: each keeps the tokens that equivalent inputs share, and neither more than the other."""
-    held, counted = trials(EQUIVALENT, TRAINED, INITIAL, SPEC, 3, 200, 0)
+    held, counted = nearer(TRAINED, INITIAL, SPEC, 3, 200, 0)
     assert counted == 200
     assert held < 0.9 * counted
 
 
-def test_the_same_seed_gives_the_same_counts() -> None:
-    for measure in MEASURES:
-        length = 3 if measure == EQUIVALENT else 2
-        first, again, other = (trials(measure, TRAINED, INITIAL, SPEC, length, 60, seed) for seed in (4, 4, 5))
-        assert first == again
-        assert first != other or first[1] == 0
+def test_the_same_seed_gives_the_same_counts_however_much_is_asked() -> None:
+    first, again, other = (nearer(TRAINED, INITIAL, SPEC, 3, 60, seed) for seed in (4, 4, 5))
+    assert first == again != other
+    both = better_read(list(QUANTITIES), TRAINED, INITIAL, SPEC, 2, 60, 60, 4)
+    for measure in QUANTITIES:
+        assert better_read([measure], TRAINED, INITIAL, SPEC, 2, 60, 60, 4)[measure] == both[measure]
 
 
-@pytest.mark.parametrize(
-    ("spec", "measure", "length", "words"),
-    [
-        (replace(SPEC, task="mul"), "carries", 2, "has no carry"),
-        (SPEC, EQUIVALENT, 2, "longer operands than the trained 2"),
-        (replace(SPEC, layout="plain"), EQUIVALENT, 3, "unpadded"),
-        (SPEC, "result digits", 5, "width 4"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused(spec, measure: str, length: int, words: str) -> None:  # type: ignore[no-untyped-def]
-    model: GPT = build_model(spec)
-    with pytest.raises(InputError, match=words):
-        trials(measure, model, model, spec, length, 50, 0)
+@pytest.mark.parametrize("name", SPECS)
+def test_states_are_those_that_the_digits_are_predicted_from(name: str) -> None:
+    spec = SPECS[name]
+    batch, model = draw_batch(spec, 2, 60, 0), build_model(spec)
+    state_LNTC, _ = look(model, batch)
+    assert torch.allclose(states(model, batch), state_LNTC[-1][:, [batch.query(place) for place in batch.places]], atol=1e-5)
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    for refused, words in (
+        (lambda: better_read(["carries"], TRAINED, INITIAL, replace(SPEC, task="mul"), 2, 50, 50, 0), "has no carry"),
+        (lambda: better_read(["carries"], TRAINED, INITIAL, SPEC, 1, 100, 50, 0), "different pairs, and 100 of them fit"),
+        (lambda: better_read(["carries"], TRAINED, INITIAL, SPEC, 5, 50, 50, 0), "width 4"),
+        (lambda: nearer(TRAINED, INITIAL, SPEC, 2, 50, 0), "longer operands than the trained 2"),
+        (lambda: nearer(TRAINED, INITIAL, replace(SPEC, layout="plain"), 3, 50, 0), "unpadded"),
+    ):
+        with pytest.raises(InputError, match=words):
+            refused()

@@ -1,15 +1,17 @@
 """Hidden states as evidence: every network of a group is probed live, from its weights, in two processes.
 
-The inputs of a network follow from its seed alone, so that a verdict is the same whenever it is asked for; two seeds have other inputs.
+The inputs of a network follow from its seed alone, so that a verdict is the same whenever it is asked for; networks of two seeds are asked
+different ones. Inputs on which two networks do not differ are no trials; how many there are says nothing about the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from theory.errors import InputError
 from verify import evidence as ev
 from verify.claims import Claim, ProbesEvidence, resolve_lengths
 from verify.statistics import Cell, Unit
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from empirical.store import Run
 
 SEED = 2_000_000  # added to the seed of a run; neither its training nor its evaluation drew from there
-INPUTS = 2  # sampled inputs for each trial that a claim asks for: on some the two networks do not differ
+#: sampled inputs per trial that a claim asks for: to fit probes, and to count them, as on many inputs the two networks do not differ
+FITTED, COUNTED = 2, 5
+LONGER = 2
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Job:
     folder: Path
     measure: str
     lengths: tuple[int, ...]
-    examples: int
+    least: int
     control: bool = False
     untrained: bool = False
 
@@ -51,43 +55,61 @@ def jobs_of(claim: Claim, evidence: ProbesEvidence, runs: Sequence[Run], control
     Raises:
         InputError: the group is no one experiment.
     """
-    examples = INPUTS * (claim.decision.min_examples or 1)
+    least = claim.decision.min_examples or 1
     return [
-        Job(run.folder, evidence.measure, resolve_lengths(evidence.lengths, run.spec.training.longest), examples, control, untrained)
+        Job(run.folder, evidence.measure, resolve_lengths(evidence.lengths, run.spec.training.longest), least, control, untrained)
         for run in ev.of_group(runs, evidence.probes.group)
     ]
 
 
-def probe_job(job: Job) -> Probed:
-    """Run one job; a failure is reported as a value."""
-    import torch
+def probe_jobs(jobs: Sequence[Job], workers: Workers | None = None) -> dict[Job, Probed]:
+    """Every job once; those that look at the same states together."""
+    together: dict[Job, list[Job]] = {}
+    for job in dict.fromkeys(jobs):
+        together.setdefault(replace(job, measure=""), []).append(job)
+    found: dict[Job, Probed] = {}
+    with lent(workers) as pool:
+        for some, answers in pool.run(probe_network, list(together.values()), failed):
+            found |= zip(some, answers, strict=True)
+    return found
 
-    from empirical.store import load_model, load_run
-    from empirical.train import build_model
-    from empirical.trials import trials
-    from verify.live_controls import weights_of
+
+def probe_network(jobs: Sequence[Job]) -> list[Probed]:
+    """Run jobs that differ in their measure alone; a failure is reported as a value."""
+    import torch
 
     torch.set_num_threads(1)
     try:
-        run = load_run(job.folder)
-        spec, initial = run.spec, build_model(run.spec).eval()
-        trained = load_model(run)
-        if job.untrained:
-            trained.load_state_dict(weights_of(run, None))
-        unit = []
-        for length in job.lengths:
-            held, counted = trials(job.measure, trained, initial, spec, length, job.examples, spec.seed + SEED, job.control)
-            unit.append(Cell(length, held, counted))
-        return Probed(unit)
+        return _probe(jobs)
     except Exception as error:
-        return failed(job, error)
+        return failed(jobs, error)
 
 
-def failed(job: Job, error: Exception) -> Probed:
-    return Probed((), f"hidden states of network {job.folder.name}: {type(error).__name__}: {error}")
+def _probe(jobs: Sequence[Job]) -> list[Probed]:
+    from empirical.store import load_model, load_run
+    from empirical.train import build_model
+    from empirical.trials import EQUIVALENT, better_read, nearer
+    from verify.live_controls import weights_of
+
+    one = jobs[0]
+    run = load_run(one.folder)
+    trained, initial = load_model(run), build_model(run.spec)
+    if one.untrained:
+        trained.load_state_dict(weights_of(run, None))
+    units: dict[str, list[Cell]] = {job.measure: [] for job in jobs}
+    for length in one.lengths:
+        networks = trained, initial, run.spec, length
+        seed = run.spec.seed + SEED
+        counts: dict[str, tuple[int, int]] = {}
+        if read := [measure for measure in units if measure != EQUIVALENT]:
+            counts |= better_read(read, *networks, FITTED * one.least, COUNTED * one.least, seed, one.control)
+        if EQUIVALENT in units:
+            counts[EQUIVALENT] = nearer(*networks, LONGER * one.least, seed, one.control)
+        for measure, (held, counted) in counts.items():
+            units[measure].append(Cell(length, held, counted))
+    return [Probed(units[job.measure]) for job in jobs]
 
 
-def probe_jobs(jobs: Sequence[Job], workers: Workers | None = None) -> dict[Job, Probed]:
-    """Every job once."""
-    with lent(workers) as pool:
-        return dict(pool.run(probe_job, list(dict.fromkeys(jobs)), failed))
+def failed(jobs: Sequence[Job], error: Exception) -> list[Probed]:
+    shown = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    return [Probed((), f"hidden states of network {job.folder.name}: {shown}") for job in jobs]

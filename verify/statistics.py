@@ -85,11 +85,15 @@ def in_region(units: Sequence[Unit], regions: Mapping[int, Interval], alpha: flo
         return Decision(INCONCLUSIVE, shortage)
     level = alpha / len(regions)
     held = broken = 0
+    missed: set[int] = set()
     for unit in units:
-        places = [place(clopper_pearson(cell.correct, cell.examples, level), regions[cell.length]) for cell in unit]
-        held += all(where == "inside" for where in places)
-        broken += any(where == "outside" for where in places)
-    return _tally(held, broken, len(units))
+        places = {cell.length: place(clopper_pearson(cell.correct, cell.examples, level), regions[cell.length]) for cell in unit}
+        held += all(where == "inside" for where in places.values())
+        broken += any(where == "outside" for where in places.values())
+        missed |= {length for length, where in places.items() if where == "outside"}
+    some = len(missed) < len(regions)  # else there is nothing to tell apart
+    where = f"networks, at length{'s' * (len(missed) > 1)} {', '.join(map(str, sorted(missed)))}" if missed and some else "networks"
+    return _tally(held, broken, len(units), where)
 
 
 def greater(units: Sequence[Unit], others: Sequence[Unit], margin: float, alpha: float, min_units: int, min_examples: int) -> Decision:
