@@ -254,11 +254,15 @@ def _refuse_unknown(file: ClaimsFile, document: Document, name: str) -> None:
                 raise InputError(f"{name}:{line}: claims.{index}.{key}: unknown {what} {unknown[0]!r}")
     needs = {claim.id: claim.depends_on or () for claim in file.claims}
     for index, claim in enumerate(file.claims):
-        reached, todo = set[str](), list(needs[claim.id])
-        while todo:
-            if (step := todo.pop()) not in reached:
-                reached.add(step)
-                todo.extend(needs[step])
-        if claim.id in reached:
+        above = dict.fromkeys(needs[claim.id], claim.id)  # each claim reached -> one that depends on it
+        for step in (todo := list(above)):  # which grows
+            new = [one for one in needs[step] if one not in above]
+            above |= dict.fromkeys(new, step)
+            todo += new
+        if claim.id in above:
+            circle = [claim.id, above[claim.id]]
+            while circle[-1] != claim.id:
+                circle.append(above[circle[-1]])
             line = document.line(("claims", index, "depends_on"))
-            raise InputError(f"{name}:{line}: claims.{index}.depends_on: {claim.id} depends on itself")
+            shown = " depends on ".join(reversed(circle))
+            raise InputError(f"{name}:{line}: claims.{index}.depends_on: {claim.id} depends on itself: {shown}")

@@ -190,7 +190,7 @@ def show_claim(
         return
     from verify.report import make_console, print_claim
 
-    print_claim(make_console(), claim)
+    print_claim(make_console(), claim, loaded.claims)
 
 
 @app.command("certify")

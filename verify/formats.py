@@ -11,6 +11,7 @@ from xml.etree import ElementTree as xml
 
 from theory.errors import InputError
 from verify.claims import Loaded
+from verify.dependence import shaken
 from verify.engine import Verdict
 from verify.statistics import ERROR, INCONCLUSIVE, UNTESTED, VERDICTS
 
@@ -44,7 +45,7 @@ def read_verdicts(path: Path, loaded: Loaded) -> tuple[list[Verdict], dict[str, 
 
 def markdown(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping[str, Any]) -> str:
     """A summary table, then one table per family."""
-    statements = {claim.id: claim.statement for claim in loaded.claims}
+    statements, notes = {claim.id: claim.statement for claim in loaded.claims}, shaken(loaded, verdicts)
     families = list(dict.fromkeys(verdict.family for verdict in verdicts))
     shown = [name for name in VERDICTS if any(verdict.verdict == name for verdict in verdicts)]
     lines = ["| family | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
@@ -54,7 +55,8 @@ def markdown(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping[st
     for family in families:
         lines += ["", f"### {family}", "", "| claim | verdict | statement | why |", "|---|---|---|---|"]
         for one in (one for one in verdicts if one.family == family):
-            lines.append(f"| `{one.id}` | {SIGNS[one.verdict]} {one.verdict} | {_cell(statements[one.id])} | {_cell(one.detail)} |")
+            why = "; ".join([one.detail, *([notes[one.id]] if one.id in notes else [])])
+            lines.append(f"| `{one.id}` | {SIGNS[one.verdict]} {one.verdict} | {_cell(statements[one.id])} | {_cell(why)} |")
     rests = [f"claims `{str(provenance['sha256'])[:16]}`", f"evidence `{str(provenance['evidence_sha256'])[:16]}`"]
     rests += [f"seed {provenance['seed']}", *([f"commit `{provenance['commit'][:12]}`"] if provenance.get("commit") else [])]
     return "\n".join([*lines, "", ", ".join(rests)])

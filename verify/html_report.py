@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verify.claims import Assumption, Claim, Loaded, RunsEvidence
+from verify.dependence import shaken
 from verify.engine import Verdict
 from verify.formats import SIGNS
 from verify.observed import OUTCOMES, Row, exact_points, matrix, registered_groups
@@ -63,6 +64,8 @@ def html_report(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         sections=sections,
         families={name: FAMILIES.get(name, name) for name in dict.fromkeys(verdict.family for verdict in verdicts)},
+        notes=shaken(loaded, verdicts),
+        verdict_of={verdict.id: verdict.verdict for verdict in verdicts},
         counts={name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS},
         signs=SIGNS,
         verdict_names=VERDICTS,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from theory.predictions.rules import ASSUMPTIONS
 from verify.checks import REGISTRY
 from verify.claims import ROOT, CertificateEvidence, CheckEvidence, Claim, ClaimsFile, Loaded, ProbesEvidence, RunsEvidence
+from verify.dependence import misplaced
 from verify.evidence_kinds import Runs
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
             found.append(f"assumption {assumption.id} is used by no claim")
         if ASSUMPTIONS.get(assumption.id, assumption.statement) != assumption.statement:
             found.append(f"assumption {assumption.id} differs from what theory says: {ASSUMPTIONS[assumption.id]}")
+    found += misplaced(loaded.claims)
     statements: dict[str, str] = {}
     for claim in loaded.claims:
         if (other := statements.setdefault(claim.statement, claim.id)) != claim.id:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from verify.claims import Claim, Loaded
+from verify.dependence import shaken
 from verify.engine import Verdict
 from verify.statistics import UNTESTED, VERDICTS
 
@@ -48,6 +49,7 @@ def counted(verdicts: Sequence[Verdict | Control]) -> str:
 def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]) -> None:
     """One row per claim, with what the verdict rests on."""
     statements = {claim.id: _escape(claim.statement) for claim in loaded.claims}
+    notes = shaken(loaded, verdicts)
     widest = max(len(verdict.id) for verdict in verdicts)
     for family in dict.fromkeys(verdict.family for verdict in verdicts):
         console.print(f"[bold]{_escape(FAMILIES.get(family, family))}[/bold]")
@@ -55,6 +57,7 @@ def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]
         table.columns[0].width, table.columns[2].width = widest, 12
         for verdict in (verdict for verdict in verdicts if verdict.family == family):
             why = f"{statements[verdict.id]}\n[dim]{_escape(verdict.detail)}[/dim]"
+            why += f"\n[red]{_escape(notes[verdict.id])}[/red]" if verdict.id in notes else ""
             table.add_row(verdict.id, verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
         console.print(table)
     console.print(f"{len(verdicts)} claims: {counted(verdicts)}")
@@ -114,10 +117,13 @@ def print_list(console: Console, loaded: Loaded) -> None:
     print_source(console, loaded)
 
 
-def print_claim(console: Console, claim: Claim) -> None:
-    """Everything the file says about one claim."""
-    for name, value in claim.model_dump(exclude_none=True).items():
-        text = ", ".join(f"{key}: {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
+def print_claim(console: Console, claim: Claim, claims: Sequence[Claim]) -> None:
+    """Everything the file says about one claim, and which others rest on it."""
+    said = claim.model_dump(exclude_none=True)
+    said["needed by"] = [other.id for other in claims if claim.id in (other.depends_on or ())] or "no other claim"
+    for name, value in said.items():
+        parts = [f"{key}: {part}" for key, part in value.items()] if isinstance(value, dict) else value
+        text = parts if isinstance(parts, str) else ", ".join(parts) if isinstance(parts, list | tuple) else str(parts)
         console.print(f"[bold]{name:>12}[/bold]  {_escape(text)}", highlight=False)
 
 
