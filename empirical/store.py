@@ -229,6 +229,8 @@ def registrations(results: Path) -> dict[str, str]:
         try:
             digests = [digest for group in groups.values() for digest in group["runs"].values()]
         except (AttributeError, KeyError, TypeError):
-            raise InputError(f"{path}: not a file of registered predictions: restore it, or register the plan again") from None
+            digests = [None]
+        if not all(isinstance(digest, str) for digest in digests):
+            raise InputError(f"{path}: not a file of registered predictions: restore it, or register the plan again")
         found |= dict.fromkeys(digests, sha256(path))
     return found

@@ -315,7 +315,11 @@ def test_the_file_says_what_was_found_and_can_be_proved_again(network: Run) -> N
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("margin", 99.0), ("contexts", 35), ("contexts_sha256", "0" * 64), ("verdict", "refuted"), ("rounding", {"float64": 0.0})],
+    [
+        ("margin", 99.0), ("contexts", 35), ("contexts_sha256", "0" * 64), ("verdict", "refuted"), ("rounding", {"float64": 0.0}),
+        ("deviation", 1.0), ("deviation", None), ("commit", "another"), ("commit", 7), ("code_sha256", "0"), ("dirty", "no"),
+        ("versions", {"torch": "2"}), ("versions", None), ("approved", True),
+    ],
 )
 def test_a_tampered_certificate_is_refused(network: Run, key: str, value: object, tmp_path: Path) -> None:
     found = certify(network)

@@ -145,3 +145,10 @@ def test_spec_from_text() -> None:
     spec = spec_from_dict({**TINY.to_dict(), "train_lengths": "1-2", "test_lengths": "1-3"})
     assert isinstance(spec, RunSpec)
     assert spec == TINY
+
+
+def test_a_registration_that_names_a_run_by_no_text_is_refused(tmp_path: Path) -> None:
+    for digest in (7, None, ["a"], {"b": 1}):
+        (tmp_path / "predictions.json").write_text(json.dumps({"groups": {"g": {"runs": {"1": digest}}}}))
+        with pytest.raises(InputError, match="not a file of registered predictions"):
+            registrations(tmp_path)

@@ -185,6 +185,115 @@ def test_false_support_of_a_difference_and_of_a_ratio() -> None:
     assert better / trials <= 0.1
 
 
+#: how often a verdict may come in so many trials of probability at most 0.1: three standard deviations above
+TRIALS, LEVEL = 200, 0.1
+MOST = LEVEL + 3 * math.sqrt(LEVEL * (1 - LEVEL) / TRIALS)
+
+
+@pytest.mark.parametrize("edge", [0.25, 0.35])
+def test_error_rates_of_equality_at_either_edge(edge: float) -> None:
+    """The region of `equals` has two edges; exact counts, and two lengths, of which the other lies well inside."""
+    from scipy.stats import binom
+
+    regions, examples = dict.fromkeys((4, 5), Interval(0.25, 0.35)), 1000
+    rates = dict.fromkeys((SUPPORTED, REFUTED, INCONCLUSIVE), 0.0)
+    for count in range(examples + 1):
+        if (probability := float(binom.pmf(count, examples, edge))) > 1e-6:
+            row = [Cell(4, count, examples), Cell(5, 300, examples)]
+            rates[in_region([row], regions, LEVEL, 1, 1).verdict] += probability
+    assert 0 < rates[SUPPORTED] <= LEVEL / 4 + 1e-5
+    assert 0 < rates[REFUTED] <= LEVEL / 4 + 1e-5
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.2])
+def test_error_rates_of_a_difference_at_its_margin(margin: float) -> None:
+    """Two networks whose rates differ by exactly the margin: neither above it nor below."""
+    rng = np.random.default_rng(2)
+    verdicts = []
+    for _ in range(TRIALS):
+        mine, theirs = rng.binomial(400, 0.4 + margin), rng.binomial(400, 0.4)
+        verdicts.append(greater([[Cell(4, int(mine), 400)]], [[Cell(4, int(theirs), 400)]], margin, LEVEL, 1, 1).verdict)
+    assert verdicts.count(SUPPORTED) / TRIALS <= MOST
+    assert verdicts.count(REFUTED) / TRIALS <= MOST
+
+
+def test_error_rates_of_a_fit() -> None:
+    """False support where a cell is off by exactly the margin, with so many examples that chi-square cannot be what saves it."""
+    rng = np.random.default_rng(3)
+    supported = 0
+    for _ in range(TRIALS):
+        row = [Cell(4, int(rng.binomial(2000, 0.32)), 2000), Cell(5, int(rng.binomial(2000, 0.3)), 2000)]
+        supported += goodness_of_fit(row, dict.fromkeys((4, 5), 0.3), 0.02, LEVEL, 1).verdict == SUPPORTED
+    assert supported / TRIALS <= MOST
+
+
+@pytest.mark.parametrize("true", ["expected", "rival"])
+def test_error_rates_of_a_ratio_under_either_formula(true: str) -> None:
+    """The ratio is a martingale under each formula: the other one is preferred at most this often."""
+    rng = np.random.default_rng(4)
+    formulas = {"expected": dict.fromkeys((4, 5), 0.30), "rival": dict.fromkeys((4, 5), 0.33)}
+    wrong = 0
+    for _ in range(TRIALS):
+        row = [Cell(length, int(rng.binomial(500, p)), 500) for length, p in formulas[true].items()]
+        verdict = fits_better(row, formulas["expected"], formulas["rival"], LEVEL, 1).verdict
+        wrong += verdict == (REFUTED if true == "expected" else SUPPORTED)
+    assert wrong / TRIALS <= MOST
+
+
+def test_a_family_at_its_edges_errs_no_more_often_than_one_claim() -> None:
+    """Holm: five claims, each at its edge, and none of them wrongly decided more often than alpha, all together."""
+    rng = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(TRIALS):
+        rows = {f"c{n}": [Cell(4, int(rng.binomial(400, 0.5)), 400)] for n in range(5)}
+        rules = {
+            name: lambda alpha, row=row: in_region([row], {4: Interval(0.5, 1.0)}, alpha, 1, 1)  # type: ignore[misc]
+            for name, row in rows.items()
+        }
+        decided = holm(rules, dict.fromkeys(rules, LEVEL))
+        wrong += any(decision.verdict == SUPPORTED for decision in decided.values())
+    assert wrong / TRIALS <= MOST
+
+
+def test_several_networks_err_no_more_often_than_one() -> None:
+    """Supported asks it of every network, so more of them at the edge make a false support rarer."""
+    rng = np.random.default_rng(6)
+    counts = rng.binomial(400, 0.5, (TRIALS, 3))
+    region = {4: Interval(0.5, 1.0)}
+
+    def supported(seeds: int) -> int:
+        units = [[[Cell(4, int(x), 400)] for x in row[:seeds]] for row in counts]
+        return sum(in_region(unit, region, LEVEL, 1, 1).verdict == SUPPORTED for unit in units)
+
+    assert supported(3) <= supported(1) <= MOST * TRIALS
+
+
+def test_equal_rates_seldom_contradict() -> None:
+    rng = np.random.default_rng(7)
+    pairs = [rng.binomial((2000, 200), 0.9) for _ in range(TRIALS)]
+    below = sum(same_rate(Cell(4, int(x), 2000), Cell(4, int(y), 200)) < LEVEL for x, y in pairs)
+    assert below / TRIALS <= MOST
+
+
+@pytest.mark.parametrize("rule", ["in_region", "greater", "goodness_of_fit", "fits_better"])
+def test_no_cell_decides_nothing(rule: str) -> None:
+    empty: list[Cell] = []
+    found = {
+        "in_region": lambda: in_region([empty], HIGH, 0.05, 1, 1),
+        "greater": lambda: greater([empty], [empty], 0.0, 0.05, 1, 1),
+        "goodness_of_fit": lambda: goodness_of_fit(empty, {}, 0.1, 0.05, 1),
+        "fits_better": lambda: fits_better(empty, {}, {}, 0.05, 1),
+    }[rule]()
+    assert found == Decision(INCONCLUSIVE, "no cell to look at")
+
+
+def test_the_detail_names_the_lengths_that_break_a_claim() -> None:
+    regions = dict.fromkeys((4, 5, 6), Interval(0.95, 1.0))
+    assert in_region([unit(2000, 0, 2000)], regions, 0.05, 1, 1).detail == "fails for 1 of 1 networks, at length 5"
+    assert in_region([unit(2000, 0, 0)], regions, 0.05, 1, 1).detail == "fails for 1 of 1 networks, at lengths 5, 6"
+    assert in_region([unit(0, 0, 0)], regions, 0.05, 1, 1).detail == "fails for 1 of 1 networks"
+
+
 def test_false_refutation_of_a_fit() -> None:
     rng = np.random.default_rng(1)
     expected = dict.fromkeys((4, 5), 0.02)

@@ -144,6 +144,8 @@ def _probed_units(claim: Claim, evidence: ProbesEvidence, networks: Sequence[Run
             raise ev.Unmeasured(f"the hidden states of network {run.spec.digest} were not probed")
         if found.problem:
             raise InputError(found.problem)
+        if not all(cell.examples for cell in found.unit):
+            raise ev.Unmeasured(f"network {run.spec.digest} differs from the untrained one on no input")
         units[run.spec.digest] = found.unit
     return units
 

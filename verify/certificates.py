@@ -9,6 +9,7 @@ is to prove everything again from the weights and the theory, and to compare.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import isclose
@@ -31,6 +32,9 @@ SAME = (
     "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
 )  # fmt: skip
 NEARLY = ("margin", "rounding")
+ORDERS = 100  # within which float32 deviates alike everywhere: how far depends on the order of summation
+#: what cannot come out again, as it tells of when the certificate was made: name -> what it must look like
+PROVENANCE = {"commit": re.compile("[0-9a-f]{40}"), "code_sha256": re.compile("[0-9a-f]{64}")}
 
 
 def certificate_json(found: Certificate) -> dict[str, Any]:
@@ -113,6 +117,31 @@ def compare(path: Path, content: dict[str, Any], found: Certificate) -> None:
     for key in NEARLY:
         if not _near(content.get(key), now[key], noise):
             raise InputError(f"{path}: {key} is {content.get(key)}, but the network gives {now[key]}: certify the run again")
+    apart, again = content.get("deviation"), now["deviation"]
+    if apart != again and not (isinstance(apart, float) and isinstance(again, float) and again / ORDERS <= apart <= again * ORDERS):
+        raise InputError(f"{path}: deviation is {apart}, but the network gives {again}: certify the run again")
+    if wrong := _misstated(content):
+        raise InputError(f"{path}: {wrong} is {json.dumps(content.get(wrong))[:80]}, as no certificate states it: certify the run again")
+
+
+def _misstated(content: dict[str, Any]) -> str:
+    """The first field about the making of a certificate that is not as `save` writes it, or that no certificate has; or nothing."""
+    outside_git = content.get("commit") is None and content.get("dirty") is None
+    for name, form in PROVENANCE.items():
+        value = content.get(name)
+        if not (isinstance(value, str) and form.fullmatch(value)) and not (name == "commit" and outside_git):
+            return name
+    if not outside_git and not isinstance(content.get("dirty"), bool):
+        return "dirty"
+    versions = content.get("versions")
+    if not isinstance(versions, dict) or sorted(versions) != ["numpy", "python", "torch"] or not all(map(_is_version, versions.values())):
+        return "versions"
+    known = {*SAME, *NEARLY, *PROVENANCE, "deviation", "dirty", "versions", "format", "failures", "sha256"}
+    return next((name for name in content if name not in known), "")
+
+
+def _is_version(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)+\S*", value) is not None
 
 
 def _near(said: Any, now: Any, noise: float) -> bool:

@@ -124,26 +124,14 @@ def registered(run: Run) -> bool:
     Raises:
         InputError: it says so, but the code was not committed, or the prediction was edited since.
     """
-    stated, held = run.result.get("predictions"), registered_digests(run.folder.parent).get(run.spec.digest)
+    from empirical.store import registrations
+
+    stated, held = run.result.get("predictions"), registrations(run.folder.parent).get(run.spec.digest)
     if stated is not None and run.result.get("dirty"):
         raise InputError(f"network {run.spec.digest} is marked as registered, but its code was not committed: train it again from a commit")
     if stated is not None and held is not None and held != stated:
         raise InputError(f"network {run.spec.digest}: its registered predictions were edited since: restore them")
     return stated is not None and held == stated
-
-
-def registered_digests(store: Path) -> dict[str, str]:
-    """Run digest -> SHA-256 of the file of registered predictions that names it.
-
-    Raises:
-        InputError: such a file is not readable.
-    """
-    from empirical.store import registrations
-
-    try:
-        return registrations(store)
-    except TypeError:  # a digest that is no text
-        raise InputError(f"{store}/predictions*.json: a run is named by no text: restore the file, or register the plan again") from None
 
 
 def missing(runs: Sequence[Run], group: str) -> list[str]:
@@ -152,9 +140,11 @@ def missing(runs: Sequence[Run], group: str) -> list[str]:
     Raises:
         InputError: a file of registered predictions is not readable.
     """
+    from empirical.store import registrations
+
     found, named = {run.spec.digest for run in runs}, set[str]()
     for store in {run.folder.parent for run in runs}:
-        registered_digests(store)  # refuses what is no such file
+        registrations(store)  # refuses what is no such file
         for path in store.glob("predictions*.json"):
             named.update(json.loads(path.read_bytes())["groups"].get(group, {"runs": {}})["runs"].values())
     return sorted(named - found)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
-from verify.evidence import registered_digests
 from verify.statistics import Cell, Interval, clopper_pearson
 
 if TYPE_CHECKING:
@@ -47,7 +46,9 @@ def registered_groups(results: Path) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: such a file does not say what a prediction says.
     """
-    registered_digests(results)  # refuses what is no such file
+    from empirical.store import registrations
+
+    registrations(results)  # refuses what is no such file
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(results.glob("predictions*.json")):
         groups = json.loads(path.read_bytes())["groups"]
