@@ -1,4 +1,4 @@
-"""results/plan-paper.toml: it holds the groups that claims wait for, every one is predicted, and its command is rehearsed on a small scale."""
+"""results/plan-paper.toml holds the groups that claims wait for, every one is predicted, and its command is rehearsed on a small scale."""
 
 from __future__ import annotations
 

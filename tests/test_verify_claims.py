@@ -105,7 +105,7 @@ BROKEN = [
     ("lengths: n+1", "lengths: 6-4", 14, "is reversed"),
     ("lengths: n+1", "lengths: m+1", 14, "relative to the longest"),
     ("measure: truth", "measure: luck", 14, "evidence.measure"),
-    ("runs: {group: some}", "run: {group: some}", 14, "one of the keys check, runs, probes, certificates, table, pending"),
+    ("runs: {group: some}", "run: {group: some}", 14, "one of the keys check, runs, probes, score, certificates, table, pending"),
     ("check: modular_multiplication_limit", "check: nothing", 26, "unknown check 'nothing'"),
     ("moduli: [3]", "modulus: 3", 26, "moduli: Field required"),
     ("moduli: [3]", "moduli: [1]", 26, "moduli.0"),

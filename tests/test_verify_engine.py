@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from empirical.runs.store import Run
 from theory.errors import InputError
 from verify.claims.schema import ROOT, Claim, load_claims
 from verify.verdicts import engine, evidence
+from verify.verdicts.controls import run_controls
 from verify.verdicts.engine import Verdict, run_claims
 from verify.verdicts.reevaluate import Fresh, Job
+from verify.verdicts.score import Tally
 from verify.verdicts.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
 
 SPEC = RunSpec(task="add", train_lengths=(1, 2, 3), test_lengths=(1, 2, 3, 4, 6), encoding="absolute", layout="padded", width=6)
@@ -98,6 +101,32 @@ def test_trimmed_networks_are_not_evaluated_again_and_the_verdict_says_so(tmp_pa
     assert verdict.verdict == SUPPORTED
     assert "the weights of 1 networks are left out" in verdict.detail
     assert ["evaluated_again" in record for record in verdict.evidence["runs"]] == [True, False, True]
+
+
+def scored_claim(rule: str = "at_least", threshold: float = 0.95, groups: int = 60) -> Claim:
+    return claim(decision={"rule": rule, "alpha": 0.05, "threshold": threshold, "min_examples": groups}, evidence={"score": "*"})
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "one", "verdict"),
+    [
+        (100, 0, scored_claim(), SUPPORTED),
+        (60, 40, scored_claim(), REFUTED),
+        (95, 5, scored_claim(), INCONCLUSIVE),
+        (50, 9, scored_claim(), INCONCLUSIVE),  # too few
+        (0, 100, scored_claim("at_most", 0.3), SUPPORTED),
+        (60, 40, scored_claim("at_most", 0.3), REFUTED),
+    ],
+)
+def test_a_claim_on_the_score_counts_groups(right: int, wrong: int, one: Claim, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = Tally("all", right, right + wrong, 0.0, 1.0)
+    monkeypatch.setattr("verify.verdicts.score.score", lambda store, runs, pattern: SimpleNamespace(total=tally))
+    (found,) = decide(one, [run(0)])
+    assert found.verdict == verdict
+    assert found.evidence == {"right": right, "decided": right + wrong}
+    assert decide(one, [])[0].verdict == UNTESTED
+    passed = {control.name: control.passed for control in run_controls([one], ["c"], [], 0, False)}
+    assert passed == {"as predicted": True, "opposite": True}
 
 
 @pytest.mark.parametrize(

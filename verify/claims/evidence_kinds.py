@@ -111,6 +111,12 @@ class ProbesEvidence(Model):
     _check = field_validator("lengths")(_lengths)
 
 
+class ScoreEvidence(Model):
+    """Predictions registered before training, a trial each: did the networks of a group do as predicted? Groups by name, as in 'grid-*'."""
+
+    score: Text
+
+
 class CertificateEvidence(Model):
     """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights.
 
@@ -159,6 +165,7 @@ _KINDS: dict[str, type[Model]] = {
     "check": CheckEvidence,
     "runs": RunsEvidence,
     "probes": ProbesEvidence,
+    "score": ScoreEvidence,
     "certificates": CertificateEvidence,
     "table": TableEvidence,
     "pending": PendingEvidence,
@@ -177,6 +184,7 @@ Evidence = Annotated[
     Annotated[CheckEvidence, Tag("check")]
     | Annotated[RunsEvidence, Tag("runs")]
     | Annotated[ProbesEvidence, Tag("probes")]
+    | Annotated[ScoreEvidence, Tag("score")]
     | Annotated[CertificateEvidence, Tag("certificates")]
     | Annotated[TableEvidence, Tag("table")]
     | Annotated[PendingEvidence, Tag("pending")],

@@ -1,8 +1,8 @@
 """The claims file: what each claim says, what it predicts, and what would decide it.
 
-A claim rests on one of six kinds of evidence: a live proof (`check`), trained networks of this project by counts (`runs`), by their hidden
-states (`probes`) or by proof for all lengths (`certificates`), a row of a published table (`table`), or nothing yet (`pending`, with the
-reason).
+A claim rests on one of seven kinds of evidence: a live proof (`check`), trained networks of this project by counts (`runs`), by their
+hidden states (`probes`) or by proof for all lengths (`certificates`), the predictions registered for networks (`score`), a row of a
+published table (`table`), or nothing yet (`pending`, with the reason).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from verify.claims.evidence_kinds import (
     PendingEvidence,
     ProbesEvidence,
     RunsEvidence,
+    ScoreEvidence,
     Share,
     Table,
     TableEvidence,
@@ -38,7 +39,7 @@ from verify.claims.yamlfile import Document, read_yaml
 
 __all__ = [
     "FORMULAS", "PACKAGED", "ROOT", "CertificateEvidence", "CheckEvidence", "Claim", "ClaimsFile", "Loaded", "PendingEvidence",
-    "ProbesEvidence", "RunsEvidence", "Table", "TableEvidence", "first_existing", "load_claims", "resolve_lengths",
+    "ProbesEvidence", "RunsEvidence", "ScoreEvidence", "Table", "TableEvidence", "first_existing", "load_claims", "resolve_lengths",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -90,8 +91,8 @@ class Decision(Model):
 #: rule -> (kinds of evidence it goes with, the fields it needs, beside those of the evidence)
 _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "proof": (("check", "certificates", "pending"), ()),
-    "at_least": (("runs", "probes", "table", "pending"), ("alpha", "threshold", "min_examples")),
-    "at_most": (("runs", "probes", "table", "pending"), ("alpha", "threshold", "min_examples")),
+    "at_least": (("runs", "probes", "score", "table", "pending"), ("alpha", "threshold", "min_examples")),
+    "at_most": (("runs", "probes", "score", "table", "pending"), ("alpha", "threshold", "min_examples")),
     "equals": (("runs", "table", "pending"), ("alpha", "expected", "margin", "min_examples")),
     "compare": (("runs",), ("alpha", "margin", "min_examples")),
     "goodness_of_fit": (("table",), ("alpha", "expected", "margin", "min_examples")),
@@ -146,7 +147,7 @@ class Claim(Model):
     @property
     def statistical(self) -> bool:
         """Whether counts decide it, so that it is corrected for the other claims of its family."""
-        return self.evidence_kind in ("runs", "probes", "table")
+        return self.evidence_kind in ("runs", "probes", "score", "table")
 
     @model_validator(mode="after")
     def _consistent(self) -> Claim:

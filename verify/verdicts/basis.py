@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from verify.claims.evidence_kinds import Runs
-from verify.claims.schema import Claim, ProbesEvidence, RunsEvidence, TableEvidence, resolve_lengths
+from verify.claims.schema import Claim, ProbesEvidence, RunsEvidence, ScoreEvidence, TableEvidence, resolve_lengths
 from verify.verdicts import evidence as ev
 from verify.verdicts.probes import Job, Probed, jobs_of
 from verify.verdicts.statistics import (
     ERROR,
     INCONCLUSIVE,
     UNTESTED,
+    Cell,
     Decision,
     Interval,
     Unit,
@@ -51,6 +52,8 @@ def prepare(claim: Claim, runs: Sequence[Run], probed: Mapping[Job, Probed] | No
     try:
         if isinstance(claim.evidence, TableEvidence):
             return _prepare_table(claim, claim.evidence)
+        if isinstance(claim.evidence, ScoreEvidence):
+            return _prepare_score(claim, claim.evidence, runs)
         assert isinstance(claim.evidence, RunsEvidence | ProbesEvidence)
         return _prepare_runs(claim, claim.evidence, runs, probed or {})
     except ev.Unmeasured as error:
@@ -80,6 +83,30 @@ def _prepare_table(claim: Claim, evidence: TableEvidence) -> Basis:
         case _:
             regions = _regions(claim, setting, [cell.length for cell in row])
             return Basis(lambda alpha: in_region([row], regions, alpha, 1, least), None, facts=facts, notes=("one published network",))
+
+
+def _prepare_score(claim: Claim, evidence: ScoreEvidence, runs: Sequence[Run]) -> Basis:
+    from verify.verdicts.score import score
+
+    if not runs:
+        return Basis(None, Decision(UNTESTED, "no networks yet"))
+    found = score(runs[0].folder.parent, runs, evidence.score).total
+    return scored(claim, found.right, found.of)
+
+
+def scored(claim: Claim, right: int, decided: int) -> Basis:
+    """A claim on how often predictions came true: each group that one was made for is one trial."""
+    decision = claim.decision
+    least, threshold = decision.min_examples or 1, decision.threshold or 0.0
+    region = Interval(threshold, 1.0) if decision.rule == "at_least" else Interval(0.0, threshold)
+
+    def rule(alpha: float) -> Decision:
+        if decided < least:
+            return Decision(INCONCLUSIVE, f"{decided} groups were decided, {least} needed")
+        verdict = in_region([[Cell(0, right, decided)]], {0: region}, alpha, 1, least).verdict
+        return Decision(verdict, f"{right} of {decided} decided groups did as predicted")
+
+    return Basis(rule, None, facts={"right": right, "decided": decided})
 
 
 def _prepare_runs(claim: Claim, evidence: RunsEvidence | ProbesEvidence, runs: Sequence[Run], probed: Mapping[Job, Probed]) -> Basis:

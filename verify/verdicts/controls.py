@@ -29,11 +29,12 @@ from verify.claims.schema import (
     PendingEvidence,
     ProbesEvidence,
     RunsEvidence,
+    ScoreEvidence,
     TableEvidence,
     resolve_lengths,
 )
 from verify.verdicts import evidence as ev
-from verify.verdicts.basis import describe, prepare
+from verify.verdicts.basis import describe, prepare, scored
 from verify.verdicts.engine import certify_group
 from verify.verdicts.live_controls import Live, ask
 from verify.verdicts.probes import Job, Probed, jobs_of, probe_jobs
@@ -114,6 +115,8 @@ def _controls(
             yield from _runs_controls(claim, claim.evidence, runs, live, family)
         case ProbesEvidence():
             yield from _probes_controls(claim, claim.evidence, runs, probed, family)
+        case ScoreEvidence():
+            yield from _score_controls(claim, family)
         case TableEvidence(table=table):
             cells = ev.table_cells(table)
             for name, (shares, _) in _fabricated_shares(claim, ev.setting_of_table(table), [cell.length for cell in cells]).items():
@@ -152,6 +155,17 @@ def _runs_controls(
         for name, asked in ((SHUFFLED, answers.shuffled), (SWAPPED, answers.swapped)):
             scaled = [_scaled(entry, examples) for entry in asked]
             yield _decided(claim, name, [fabricated(specs[0], seed, groups[0], scaled) for seed in seeds], family)
+
+
+def _score_controls(claim: Claim, family: int) -> Iterator[Control]:
+    """All predictions as the claim has them, and half as often or as often again."""
+    threshold, groups = claim.decision.threshold or 0.0, max(claim.decision.min_examples or 1, 100)
+    shares = (1.0, threshold / 2) if claim.decision.rule == "at_least" else (0.0, (1 + threshold) / 2)
+    for name, share in zip((AS_PREDICTED, OPPOSITE), shares, strict=True):
+        rule = scored(claim, round(share * groups), groups).rule
+        assert rule is not None
+        found = rule((claim.decision.alpha or 0.05) / family)
+        yield Control(claim.id, name, found.verdict, found.detail)
 
 
 def _wrong_jobs(claim: Claim, runs: Sequence[Run]) -> dict[str, Job]:
