@@ -82,7 +82,7 @@ def curves(runs: Sequence[Run], path: Path) -> None:
         axes[0].legend(frameon=False, fontsize=8)
         axes[1].set(xlabel="step", ylim=(-0.02, 1.02), title="right on held-out pairs, longest trained length")
         if watched:
-            axes[2].set(xlabel="step", ylim=(-0.02, 1.02), title="watched lengths: as truncated (solid), right (dotted)")
+            axes[2].set(xlabel="step", ylim=(-0.02, 1.02), title="as truncated (solid), right (dotted)")
         for one in axes:
             _tidy(one, percent=one is not axes[0])
 
@@ -110,7 +110,7 @@ def lengths(runs: Sequence[Run], path: Path) -> None:
                     cells.setdefault(entry["length"], []).append(entry["truth"] / entry["examples"])
             tested = sorted(cells)
             points = [(length, share) for length in tested for share in cells[length]]
-            axes.plot(*zip(*points, strict=True), ls="", marker=marker, ms=6, mfc="none", color=colour, label=name)
+            axes.plot(*zip(*points, strict=True), ls="", marker=marker, ms=6, mfc="none", color=colour, label=name, clip_on=False)
             axes.plot(tested, [sum(cells[length]) / len(cells[length]) for length in tested], color=colour, lw=1.6)
             exact = {length: share for length, share in exact_accuracies(members[0].spec, tested).items() if share is not None}
             if exact:
