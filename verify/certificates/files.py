@@ -28,8 +28,8 @@ LISTED = 10  # failing contexts in the file
 LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
-    "run", "weights_sha256", "task", "base", "direction", "layers", "window", "offsets", "receptive_field", "smallest_window", "verdict",
-    "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
+    "run", "weights_sha256", "task", "base", "operands", "direction", "layers", "window", "offsets", "receptive_field", "smallest_window",
+    "verdict", "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
 )  # fmt: skip
 NEARLY = ("margin", "rounding")
 ORDERS = 100  # within which float32 deviates alike everywhere: how far depends on the order of summation
@@ -111,8 +111,8 @@ def compare(path: Path, content: dict[str, Any], found: Certificate) -> None:
     """
     now = json.loads(json.dumps(certificate_json(found)))
     for key in SAME:
-        if content.get(key) != now[key]:
-            said, shown = (json.dumps(value)[:80] for value in (content.get(key), now[key]))
+        if content.get(key) != now.get(key):
+            said, shown = (json.dumps(value)[:80] for value in (content.get(key), now.get(key)))
             raise InputError(f"{path}: {key} is {said}, but the network and the theory give {shown}: certify the run again")
     noise = 4 * (now["rounding"]["float64"] or 0.0)
     for key in NEARLY:
