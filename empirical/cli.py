@@ -154,6 +154,8 @@ def answer_command(
     print(f"{text}, which is right" if given == values["truth"] else f"{text}; right is {_short(values['truth'])}")
     if given == values["truncated"] != values["truth"]:
         print(f"trained on operands of up to {n} digits, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")
+    elif given != values["truth"] and values["truncated"] < 0:
+        print(f"cut to {n} digits, its operands are out of order")
     elif given != values["truth"]:
         print(f"it is not the task on operands cut to {n} digits either: that would be {_short(values['truncated'])}")
     print(f"theory: {outcome}{'' if said is None else f', that is {_short(said)}'}")

@@ -199,6 +199,10 @@ def test_commands(runs: list[Run], tmp_path: Path) -> None:
     less = json.loads(called("empirical", "trim", "--group", "g*", "--results", "new", "--json", cwd=tmp_path).out)
     assert sorted(less["trimmed"]) == sorted(run.spec.digest for run in load_runs(tmp_path / "new") if run.trimmed)
     assert less["bytes"] > 1000
+    left = tmp_path / "new" / less["trimmed"][0] / "weights.safetensors"
+    left.write_bytes(b"left behind by a trim that was killed")
+    called("empirical", "trim", "--group", "g*", "--results", "new", cwd=tmp_path)
+    assert not left.exists()
     called("empirical", "export", "less.tar.gz", "--group", "g*", "--results", "new", cwd=tmp_path)  # trimmed runs travel, and stay trimmed
     called("empirical", "import", "less.tar.gz", "--results", "third", cwd=tmp_path)
     assert all(run.trimmed for run in load_runs(tmp_path / "third"))

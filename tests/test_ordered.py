@@ -18,6 +18,7 @@ from empirical.data.lines import PairSampler, held_out, less, to_ints
 from empirical.data.noise import Noise, step_key
 from empirical.runs.settings import make_spec
 from empirical.runs.spec import RunSpec
+from empirical.runs.store import trim
 from empirical.study.evaluate import answer, evaluate
 from empirical.training.loop import train
 from tests.command import called, refused
@@ -32,6 +33,7 @@ from theory.language.domains import boxes, contains, make_training, parts
 from theory.language.encodings import make_encoding
 from theory.language.layouts import encode, make_layout, render
 from theory.language.tasks import Task, digit_count, make_task
+from theory.local.bands import band, coverage
 from theory.local.guessing import guess_bounds
 from theory.local.majority import Majority
 from theory.local.windows import Contexts, all_inputs, inputs_of_length, local_machine, needed_window, training_length
@@ -248,6 +250,23 @@ def test_predictions() -> None:
     assert outcome(mod, "absolute", "padded", "1-2")[1] == "undetermined"  # a low pair in the wrong order is not shown
     assert outcome(add, "window", "interleaved", "1-4", "either", window=4) == ("order unseen", "undetermined")
     assert outcome(sub, "banded", "aligned", "1-2")[1] == "undetermined"
+    for task in (sub, add):
+        assert outcome(task, "relative", "aligned", "1-3") == ("zero tail", "undetermined")
+
+
+def test_ordered_pairs_show_fewer_contexts_of_roles() -> None:
+    """Why unbounded relative attention is left undecided: of up to 3 digits in order, no pair shows a_2 < b_2, as longer ones do."""
+
+    def contexts(digits: int) -> set[tuple[int, ...]]:
+        pairs = [(a, b) for a in range(2**digits) for b in range(a + 1)]
+        roles = [(a >> i & 1, b >> i & 1, a >> i - 1 & 1, b >> i - 1 & 1, a + b >> i - 1 & 1) for a, b in pairs for i in range(1, digits)]
+        return set(roles)
+
+    task, layout, training = make_task("add", base=2), make_layout("aligned", 6), make_training("either", "1-3")
+    machine = local_machine(task, "lsd")
+    assert machine is not None
+    assert coverage(task, machine, layout, band(layout, task), training).digits >= 4  # any order: they are shown
+    assert (0, 1, 0, 0, 1) in contexts(4) - contexts(3)
 
 
 @pytest.mark.parametrize("expr", ["a - b", "3*a - 2*b + 7", "5*a - b + 30"])
@@ -373,6 +392,9 @@ def test_subtraction_is_trained_and_certified(tmp_path: Path) -> None:
     for entry in run.result["evaluation"]:
         assert (entry["truth"], entry["learned"]) == (entry["examples"], None)
         assert sum(entry["truth_digits"]) == entry["examples"] * entry["length"]
+    trim(run)
+    with pytest.raises(InputError, match=r"left out of this store: [^(]*--results$"):
+        certify(run)
 
 
 @pytest.mark.parametrize(

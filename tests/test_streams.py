@@ -121,6 +121,8 @@ def test_a_finite_set_holds_so_many_distinct_pairs_none_held_out() -> None:
 def test_more_pairs_than_there_are_are_refused() -> None:
     with pytest.raises(InputError, match="train_pairs 1000: only"):
         Stream(replace(TINY, train_pairs=1000), CPU)
+    with pytest.raises(InputError, match="only up to"):  # at once
+        Stream(replace(TINY, train_pairs=10**9), CPU)
 
 
 def test_several_keys_draw_what_each_draws_alone() -> None:

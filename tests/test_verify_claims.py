@@ -150,6 +150,13 @@ def test_files_that_are_no_claims(write, raw: bytes) -> None:  # type: ignore[no
         load_claims(write(raw))
 
 
+def test_the_only_claim_of_a_file_is_refused_for_what_is_wrong_with_it(write) -> None:  # type: ignore[no-untyped-def]
+    """Not for the list of claims, which is empty without it."""
+    alone = GOOD[: GOOD.index("  - id: second")].replace("measure: truth", "measure: beauty")
+    with pytest.raises(InputError, match=r"^paper_claims\.yaml:14: claims\.0\.evidence\.measure: "):
+        load_claims(write(alone))
+
+
 def test_alias_bomb_is_refused_at_once(write) -> None:  # type: ignore[no-untyped-def]
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
     started = time.monotonic()

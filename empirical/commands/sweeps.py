@@ -144,7 +144,7 @@ def trim(runs: RunNames = None, group: Groups = None, results: Results = Path("r
     from empirical.runs.store import WEIGHTS
     from empirical.runs.store import trim as trimmed
 
-    chosen = [run for run in find_runs(results, runs, group) if not run.trimmed]
+    chosen = [run for run in find_runs(results, runs, group) if (run.folder / WEIGHTS).exists()]  # beside a pointer, too: trim was killed
     saved = sum((run.folder / WEIGHTS).stat().st_size for run in chosen)
     for run in chosen:
         trimmed(run)

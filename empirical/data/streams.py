@@ -64,7 +64,9 @@ def distinct_pairs(sampler: PairSampler, spec: RunSpec, device: torch.device) ->
     Raises:
         InputError: the domain has not so many, or they are too rare.
     """
-    wanted = spec.train_pairs
+    wanted, most = spec.train_pairs, sum(spec.base ** (2 * length) for length in spec.train_lengths)
+    if wanted > most:
+        raise InputError(f"train_pairs {wanted}: only up to {most} pairs are there at lengths {list(spec.train_lengths)}: ask for fewer")
     noise = Noise(step_key(torch.tensor(spec.seed, device=device), torch.tensor(-1, device=device)))
     found: list[Pairs] = []
     seen: set[tuple[int, ...]] = set()

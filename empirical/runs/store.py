@@ -51,7 +51,7 @@ class Run:
     @property
     def trimmed(self) -> bool:
         """Whether the weights are left out of the store."""
-        return (self.folder / POINTER).exists()
+        return (self.folder / POINTER).is_file()
 
 
 def sha256(path: Path) -> str:
@@ -159,7 +159,7 @@ def load_run(folder: Path) -> Run:
         raise InputError(f"{folder / 'spec.json'}: digest mismatch, the specification is not the one that was run: {remedy}")
     for name, key in ((WEIGHTS, "weights_sha256"), ("metrics.jsonl", "metrics_sha256")):
         path = folder / name
-        if name == WEIGHTS and (folder / POINTER).exists():
+        if name == WEIGHTS and (folder / POINTER).is_file():
             if (folder / POINTER).read_text(errors="replace") != pointer(str(result.get(key))):
                 raise InputError(f"{folder / POINTER}: digest mismatch, the file was cut or edited: {remedy}")
             continue

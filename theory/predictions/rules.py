@@ -192,6 +192,9 @@ def _tailed(task: Task, layout: Layout, training: Training, longer: int, shared:
     broke, at the top, where they were not (results: grid-add-relative-aligned, wrong where the last carry first met the separators).
     """
     marks = "but unbounded attention sees the zero tail above the trained digits and the separators, and can use them as marks"
+    if training.domain == "ordered":  # whose pairs are not listed there: of few digits, a borrow is shown at few places
+        yet = "which contexts of roles ordered operands (a >= b) reach is not listed"
+        return Applied("zero tail", (*shared, yet, marks))
     machine = local_machine(task, "lsd")
     try:
         found = None if machine is None else coverage(task, machine, layout, band(layout, task), training)
@@ -200,6 +203,8 @@ def _tailed(task: Task, layout: Layout, training: Training, longer: int, shared:
     if found is None:
         return Applied("zero tail", (*shared, marks))
     shown = f"of the {found.contexts} contexts of roles that operands of up to {layout.width} digits reach, training misses: {found.text()}"
+    if found.ambiguous:
+        shown += f"; {found.ambiguous} of them leave the answer open"
     if found.digits < longer or found.ambiguous:
         return Applied("zero tail", (*shared, shown, marks))
     return Applied("roles shown", (*shared, shown, marks), found.digits)

@@ -185,6 +185,8 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
         raise InputError(f"{name}: {why}: {remedy}, or train with a smaller window")
     try:
         stored, wide = load_model(run), load_model(run)
+    except InputError:  # left out of the store
+        raise
     except (RuntimeError, ValueError, OSError) as error:
         problem = " ".join(str(error).split())[:120]
         raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None

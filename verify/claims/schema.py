@@ -220,6 +220,8 @@ def first_existing(*paths: Path) -> Path:
 def _describe(error: ValidationError, document: Document, name: str) -> str:
     """The first problem in the file, with its line and its path in the document."""
     problems = [(_place(problem["loc"]), problem["msg"]) for problem in error.errors(include_url=False)]
+    inner = [path for path, _ in problems]  # a list whose items are all refused counts as empty, too, which is not the problem
+    problems = [one for one in problems if not any(len(path) > len(one[0]) and path[: len(one[0])] == one[0] for path in inner)]
     path, message = min(problems, key=lambda problem: document.line(problem[0]))
     message = " ".join(message.removeprefix("Value error, ").split())[:500]
     return f"{name}:{document.line(path)}: {'.'.join(map(str, path))}: {message}"
