@@ -156,6 +156,7 @@ class BandContexts(Reachable):
     layout: Layout
     offsets: tuple[int, ...]
     operands: tuple[Operands, ...]
+    limit: int | None = None  # of situations to follow; default: MAX_SITUATIONS
 
     @property
     def visible(self) -> int:
@@ -171,7 +172,7 @@ class BandContexts(Reachable):
         """One for each view.
 
         Raises:
-            TooLarge: more than MAX_SITUATIONS situations to follow.
+            TooLarge: more than `limit` situations to follow.
         """
         return tuple(self._kind(view, places) for view, places in self.views.items())
 
@@ -213,8 +214,8 @@ class BandContexts(Reachable):
         for group in view.groups:
             for phase, column in zip((X, Y, C), group, strict=True):
                 work += sum(map(len, layer)) * self.task.base
-                if work > MAX_SITUATIONS:
-                    raise TooLarge(f"more than {MAX_SITUATIONS} situations to follow")
+                if work > (self.limit or MAX_SITUATIONS):
+                    raise TooLarge(f"more than {self.limit or MAX_SITUATIONS} situations to follow")
                 branches = [read(self.source, node, phase) for node in layer]
                 if column < 0:
                     layer = [_either(branch.values()) for branch in branches]
@@ -323,14 +324,16 @@ def _range(places: tuple[int, ...]) -> str:
     return str(places[0]) if len(places) == 1 else f"{places[0]} to c_{places[-1]}"
 
 
-def coverage(task: Task, machine: Transducer, layout: Layout, offsets: tuple[int, ...], training: Training) -> Coverage:
+def coverage(
+    task: Task, machine: Transducer, layout: Layout, offsets: tuple[int, ...], training: Training, limit: int | None = None
+) -> Coverage:
     """Which contexts training shows, by their least size: training counts as 0 digits.
 
     Raises:
-        TooLarge: more than MAX_SITUATIONS situations to follow.
+        TooLarge: more than `limit` situations to follow.
     """
     trained = tuple(Operands(n, training.domain, 0) for n in training.lengths)
-    contexts = BandContexts(task, machine, layout, offsets, (*up_to(layout.width), *trained))
+    contexts = BandContexts(task, machine, layout, offsets, (*up_to(layout.width), *trained), limit)
     missed: dict[tuple[int, tuple[int, ...]], int] = {}
     total = ambiguous = 0
     for kind, places in zip(contexts.kinds, contexts.views.values(), strict=True):

@@ -37,6 +37,8 @@ DECAYED, FAILED = "truth below 50 % at n+1, or no lower at 2n", "truth of 5 % or
 #: the shares behind the outcome words: right on nearly all, in agreement with the truncated function, right on half, failing below
 RIGHT, AGREEING, DECAYING, FAILING = Fraction(99, 100), Fraction(95, 100), Fraction(1, 2), Fraction(5, 100)
 
+QUICK = 100_000  # situations to follow for a prediction while the user waits
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -197,7 +199,7 @@ def _tailed(task: Task, layout: Layout, training: Training, longer: int, shared:
         return Applied("zero tail", (*shared, yet, marks))
     machine = local_machine(task, "lsd")
     try:
-        found = None if machine is None else coverage(task, machine, layout, band(layout, task), training)
+        found = None if machine is None else coverage(task, machine, layout, band(layout, task), training, QUICK)
     except (InputError, TooLarge):
         found = None
     if found is None:

@@ -88,8 +88,8 @@ def _prepare_table(claim: Claim, evidence: TableEvidence) -> Basis:
 def _prepare_score(claim: Claim, evidence: ScoreEvidence, runs: Sequence[Run]) -> Basis:
     from verify.verdicts.score import score
 
-    if not runs:
-        return Basis(None, Decision(UNTESTED, "no networks yet"))
+    if not any(ev.registered(run) for run in runs):
+        return Basis(None, Decision(UNTESTED, "no networks yet that predictions were registered for"))
     found = score(runs[0].folder.parent, runs, evidence.score).total
     return scored(claim, found.right, found.of)
 
