@@ -77,7 +77,7 @@ def test_steps_leave_nothing_behind(make: Callable[[], Callable[[], object]], fl
     for _ in range(60):
         step()
     assert (held() == before) == flat
-    assert (resident() - filled < 2**22) == flat
+    assert resident() - filled < 2**22 or not flat  # a small leak may fit into memory that was free
 
 
 class Largest(TorchDispatchMode):

@@ -67,7 +67,7 @@ def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str]
     >>> from theory.language.domains import make_training
     >>> from theory.language.tasks import make_task
     >>> [cell.upward for cell in cells([make_task("add")], ["absolute", "relative"], ["default"], make_training("either", "4"))]
-    ['truncation', 'fails']
+    ['truncation', 'decays']
     """
     lengths = (training.longest, training.longest + 1)
     for task in watched(tasks, "tasks"):
@@ -79,7 +79,7 @@ def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str]
 
 def _predict(task: Task, family: str, layout: Layout, training: Training, lengths: tuple[int, ...], window: int) -> Prediction:
     kind = ENCODINGS.get(family)
-    if kind == "banded" and layout.fixed:
+    if kind in ("banded", "relative") and layout.fixed:
         layout = replace(layout, width=layout.width + ROOM)
     encoding, domain = make_encoding(family, window if kind == "window" else None), tested_domain(None, training.domain)
     return predict(task, encoding, layout, training, lengths, domain)
