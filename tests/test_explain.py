@@ -235,7 +235,7 @@ def test_cells_are_predictions(few: list[Cell]) -> None:
     assert len(few) == 3 * len(FAMILIES) * len(LAYOUTS)
     for cell in few:
         family, *window = cell.encoding.split()
-        width = 4 + ROOM if family == "banded" else None
+        width = 4 + ROOM if family in ("banded", "relative") else None
         found = predicted(cell.task, family, cell.layout, train="3", lengths=(3, 4), window=int(window[0]) if window else None, width=width)
         assert (cell.in_distribution, cell.upward) == (found.outcome.in_distribution, found.outcome.upward)
         assert (cell.rule, cell.status, cell.refuted_by) == (found.rule_name, found.rule.status, found.rule.refuted_by)
