@@ -11,8 +11,8 @@ import torch
 from empirical.data.lines import to_ints
 from empirical.network.model import GPT
 from empirical.study import trials as module
-from empirical.study.states import Batch, draw_batch, look, targets
-from empirical.study.trials import QUANTITIES, better_read, nearer, states
+from empirical.study.states import Batch, draw_batch, last_states, look, targets
+from empirical.study.trials import QUANTITIES, better_read, nearer
 from empirical.training.loop import build_model
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -25,7 +25,7 @@ States = Callable[[Batch], torch.Tensor]
 
 def planted(monkeypatch: pytest.MonkeyPatch, trained: States, initial: States) -> None:
     """The trained network and the untrained one have these states, (N, P, C)."""
-    monkeypatch.setattr(module, "states", lambda model, batch: (trained if model is TRAINED else initial)(batch).double())
+    monkeypatch.setattr(module, "last_states", lambda model, batch: (trained if model is TRAINED else initial)(batch).double())
     monkeypatch.setattr(module, "answered", lambda model, batch: batch)
 
 
@@ -98,7 +98,7 @@ def test_states_are_those_that_the_digits_are_predicted_from(name: str) -> None:
     spec = SPECS[name]
     batch, model = draw_batch(spec, 2, 60, 0), build_model(spec)
     state_LNTC, _ = look(model, batch)
-    assert torch.allclose(states(model, batch), state_LNTC[-1][:, [batch.query(place) for place in batch.places]], atol=1e-5)
+    assert torch.allclose(last_states(model, batch), state_LNTC[-1][:, [batch.query(place) for place in batch.places]], atol=1e-5)
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

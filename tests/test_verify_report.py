@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from empirical.runs.store import Run
+from empirical.runs.store import Run, sha256
 from tests.test_verify_engine import claim, decide, decision, run, table
 from theory.errors import InputError
 from verify.claims.schema import Assumption, Claim, Loaded
@@ -217,8 +217,8 @@ def test_observed_decay_and_predictions_that_presuppose_no_learning() -> None:
 # ----------------------------------------------------------------------------------------------------------------- score
 
 
-def registered(folder: Path, **groups: tuple[str, list[Run], float | None]) -> None:
-    """Predictions of outcomes for groups of runs, each with the accuracy said for length 4."""
+def registered(folder: Path, **groups: tuple[str, list[Run], float | None]) -> list[Run]:
+    """Predictions of outcomes for groups of runs, each with the accuracy said for length 4; the runs as trained under them."""
     said = {
         name: {
             "task": {"expression": "a + b", "base": 10}, "encoding": "absolute", "layout": "padded", "status": "hypothesis", "rule": "r",
@@ -228,7 +228,14 @@ def registered(folder: Path, **groups: tuple[str, list[Run], float | None]) -> N
         for name, (outcome, runs, value) in groups.items()
     }  # fmt: skip
     folder.mkdir(exist_ok=True)
-    (folder / "predictions.json").write_text(json.dumps({"groups": said}))
+    file = folder / "predictions.json"
+    file.write_text(json.dumps({"groups": said}))
+    return [trained(one, folder, sha256(file)) for _, runs, _ in groups.values() for one in runs]
+
+
+def trained(one: Run, folder: Path, predictions: str | None) -> Run:
+    """The same run in this store, under predictions with this digest."""
+    return replace(one, folder=folder / one.spec.digest, result={**one.result, "predictions": predictions})
 
 
 def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) -> None:
@@ -239,11 +246,11 @@ def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) 
         "unlearned": [run(s, group="unlearned", identical=0) for s in range(2)],
         "half": [run(0, group="half")],
     }
-    registered(
+    finished = registered(
         tmp_path, right=("truncation", runs["right"], 0.0), wrong=("fails", runs["wrong"], 0.5), open=("undetermined", runs["open"], None),
         unlearned=("truncation", runs["unlearned"], 0.0), half=("truncation", [*runs["half"], run(1, group="half")], 0.5),
     )  # fmt: skip
-    found = score.score(tmp_path, [one for group in runs.values() for one in group])
+    found = score.score(tmp_path, finished[:-1])
     assert (found.total.right, found.total.of, found.waiting) == (1, 2, 1)
     assert [row.group for row in found.misses] == ["wrong"]
     assert [row.group for row in found.undetermined] == ["open"]
@@ -256,9 +263,35 @@ def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) 
     assert "| rule: r | 1 of 2 | 1% to 99% |" in text
     assert "| wrong | a + b, base 10, absolute, padded | fails | exact | 100 % | 100 % |" in text
     assert json.loads(score.score_json(found))["decided"]["of"] == 2
-    assert score.score(tmp_path, runs["right"], "ri*").waiting == 0
+    assert score.score(tmp_path, finished, "ri*").waiting == 0
     with pytest.raises(InputError, match="no registered group matches 'x'"):
         score.score(tmp_path, [], "x")
+
+
+def test_only_networks_trained_under_their_registration_are_scored(tmp_path: Path) -> None:
+    """Planted: a good network that was never registered, or trained before it was, stands in for one that is missing."""
+    named = [run(s, group="g") for s in range(2)]
+    first, second = registered(tmp_path, g=("truncation", named, 0.0))
+    foreign = trained(run(7, group="g"), tmp_path, first.result["predictions"])
+    assert score.score(tmp_path, [first, second]).waiting == 0
+    for standing_in in (foreign, trained(named[1], tmp_path, None)):
+        found = score.score(tmp_path, [first, standing_in])
+        assert (found.waiting, found.rows) == (1, ())
+        ((_, _, _, cell, _),) = observed.exact_points(observed.registered_groups(tmp_path), [first, standing_in])
+        assert cell.examples == 2000
+    with pytest.raises(InputError, match="its registered predictions were edited since"):
+        score.score(tmp_path, [first, trained(named[1], tmp_path, "0" * 64)])
+
+
+def test_a_claim_on_the_score_lists_what_it_counts(tmp_path: Path) -> None:
+    finished = registered(tmp_path, right=("truncation", [run(s, group="right") for s in range(2)], 0.0))
+    (tmp_path / finished[0].spec.digest).mkdir()
+    (tmp_path / finished[0].spec.digest / "weights.sha256").touch()
+    said = claim(evidence={"score": "ri*"}, decision={"rule": "at_least", "alpha": 0.05, "threshold": 0.01, "min_examples": 1})
+    (verdict,) = decide(said, finished)
+    digests = [one.spec.digest for one in finished]
+    assert verdict.evidence["groups"] == [{"group": "right", "predicted": "truncation", "observed": "truncation", "networks": digests}]
+    assert "counts of 2 networks as committed, the weights of 1 of them left out of the store" in verdict.detail
 
 
 # ---------------------------------------------------------------------------------------------------------------- ledger

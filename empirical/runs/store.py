@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,9 +185,14 @@ def trim(run: Run) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
+        return _parse(path, path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: missing: no finished run is stored there") from None
+
+
+def _parse(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
     except (ValueError, RecursionError):
         raise InputError(f"{path}: cut short or not JSON: restore it, or delete the folder and train again") from None
     if not isinstance(value, dict):
@@ -254,12 +260,19 @@ def registrations(results: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for path in sorted(results.glob("predictions*.json")):
-        groups: Any = _read(path).get("groups")
-        try:
-            digests = [digest for group in groups.values() for digest in group["runs"].values()]
-        except (AttributeError, KeyError, TypeError):
-            digests = [None]
-        if not all(isinstance(digest, str) for digest in digests):
-            raise InputError(f"{path}: not a file of registered predictions: restore it, or register the plan again")
-        found |= dict.fromkeys(digests, sha256(path))
+        data = path.read_bytes()
+        found |= dict.fromkeys(_registered_in(path, data), hashlib.sha256(data).hexdigest())
     return found
+
+
+@lru_cache(64)  # asked of every run, again and again
+def _registered_in(path: Path, data: bytes) -> tuple[str, ...]:
+    """The run digests that a file of registered predictions with this content names."""
+    groups: Any = _parse(path, data).get("groups")
+    try:
+        digests = tuple(digest for group in groups.values() for digest in group["runs"].values())
+    except (AttributeError, KeyError, TypeError):
+        digests = (None,)
+    if not all(isinstance(digest, str) for digest in digests):
+        raise InputError(f"{path}: not a file of registered predictions: restore it, or register the plan again")
+    return digests

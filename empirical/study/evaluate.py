@@ -70,8 +70,7 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
     task, layout = spec.make_task(), spec.make_layout()
     renderer = renderer_of(spec, device)
     cut = None if layout.unpadded or task.needs_order else task.truncated(spec.training.longest)
-    training, out = model.training, []
-    model.eval()
+    out: list[dict[str, Any]] = []
     with torch.random.fork_rng(devices=[]):
         for length in lengths:
             torch.manual_seed(seed * 1_000_003 + length)
@@ -100,7 +99,6 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
                 "truth_digits": per_digit.tolist() if per_digit is not None else None,
             }
             out.append(entry)
-    model.train(training)
     return out
 
 

@@ -6,16 +6,19 @@ Shapes: N lines, T tokens, C channels, L layers (0 is the embedding), P places o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from empirical.data.lines import Lines, Pairs, PairSampler, renderer_of, to_ints
 from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
-from empirical.study.evaluate import greedy
+from empirical.study.evaluate import CHUNK, greedy
 from theory.errors import InputError
 from theory.language.expressions import affine
 from theory.language.layouts import Slot, digits
@@ -105,14 +108,31 @@ def look(model: GPT, batch: Batch) -> tuple[Tensor, Tensor]:
         hooks.append(block.register_forward_hook(lambda module, given, out: states.append(out[0])))
         attention: Any = block.attention
         hooks.append(attention.drop_weights.register_forward_hook(lambda module, given, out: weights.append(out.double().mean(0))))
-    try:
+    with _hooked(hooks):
         tokens = batch.lines.token_NT
-        model.eval()
         model(tokens, torch.arange(tokens.shape[1]), at_BT=batch.lines.at_NT)
+    return torch.stack(states).double(), torch.stack(weights)
+
+
+@torch.inference_mode()
+def last_states(model: GPT, batch: Batch) -> Tensor:
+    """States after the last block at the queries of the result, (N, P, C)."""
+    query_P, lines = torch.tensor([batch.query(place) for place in batch.places]), batch.lines
+    states: list[Tensor] = []
+    with _hooked([model.blocks[-1].register_forward_hook(lambda module, given, out: states.append(out[0]))]):
+        for rows in torch.arange(len(lines.token_NT)).split(CHUNK):
+            at_NT = lines.at_NT if lines.at_NT is None else lines.at_NT[rows]
+            model(lines.token_NT[rows], query_P, at_BT=at_NT)
+    return torch.cat(states).double()
+
+
+@contextmanager
+def _hooked(hooks: Sequence[RemovableHandle]) -> Iterator[None]:
+    try:
+        yield
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.stack(states).double(), torch.stack(weights)
 
 
 def targets(batch: Batch) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK
 from empirical.study.probe import equivalents_of, probe_hits
-from empirical.study.states import Batch, answered, draw_batch, make_batch, targets, truncated
+from empirical.study.states import answered, draw_batch, last_states, make_batch, targets, truncated
 from theory.errors import InputError
 
 #: what may be read from the states at each place of the result -> its name in empirical.study.states.targets
@@ -56,7 +56,7 @@ def better_read(
     if len(batch.pairs.length_N) <= fitted:
         raise InputError(f"length {length}: only {len(batch.pairs.length_N)} different pairs, and {fitted} of them fit the probes")
     generator, found = torch.Generator().manual_seed(seed), {}
-    state_2NPC = [states(model, batch) for model in (trained, initial)]
+    state_2NPC = [last_states(model, batch) for model in (trained, initial)]
     for measure in measures:
         label_NP = labels[QUANTITIES[measure]]
         if shuffled:
@@ -92,24 +92,8 @@ def nearer(trained: GPT, initial: GPT, spec: RunSpec, length: int, examples: int
         lines = mine, truncated(strangers if another else mine), truncated(rivals)
         distances = []
         for model in (trained, initial):
-            here, partner, rival = (states(model, answered(model, each)) for each in lines)
+            here, partner, rival = (last_states(model, answered(model, each)) for each in lines)
             distances += [(here - other).flatten(1).norm(dim=1) for other in (partner, rival)]
         near_N, far_N, near_before_N, far_before_N = distances
         held += int(((near_N < far_N) & (near_N * far_before_N < near_before_N * far_N)).sum())
     return held, count
-
-
-@torch.inference_mode()
-def states(model: GPT, batch: Batch) -> Tensor:
-    """States after the last layer at the queries of the result, (N, P, C)."""
-    query_P, lines = torch.tensor([batch.query(place) for place in batch.places]), batch.lines
-    found: list[Tensor] = []
-    hook = model.blocks[-1].register_forward_hook(lambda module, given, out: found.append(out[0]))
-    model.eval()
-    try:
-        for rows in torch.arange(len(lines.token_NT)).split(CHUNK):
-            at_NT = lines.at_NT if lines.at_NT is None else lines.at_NT[rows]
-            model(lines.token_NT[rows], query_P, at_BT=at_NT)
-    finally:
-        hook.remove()
-    return torch.cat(found).double()

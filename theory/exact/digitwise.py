@@ -35,7 +35,7 @@ from theory.exact.counting import Range, folded, pieces, size
 from theory.exact.ordering import MAX_DIGIT_SUM, DigitSums
 from theory.exact.products import MAX_PRODUCTS, product_agreements
 from theory.exact.residue_digits import MAX_LCM, residue_digits
-from theory.language.domains import Box, Operand, boxes, check_signs
+from theory.language.domains import Box, Operand, boxes, check_signs, digits_at
 from theory.language.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
 from theory.language.tasks import Task, digit_count
 from theory.proofs.properties import short
@@ -223,7 +223,7 @@ class Twins:
     def _kind(self, i: int) -> Kind:
         """An operand that the task does not read is taken as 0."""
         operands = (("a", self.box.a), ("b", self.box.b))
-        xs, ys = (operand.at(i, self.task.base) if name in self.read else range(1) for name, operand in operands)
+        xs, ys = (digits_at(operand, i, self.task.base) if name in self.read else range(1) for name, operand in operands)
         return xs, ys, i >= self.trained
 
     def _laws(self, kinds: list[Kind], start: Any, step: Callable[[Any, int, int], Any]) -> list[Counter[Pair]]:

@@ -8,7 +8,7 @@ differ is known, their digit pairs at different places are. So every domain has 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
@@ -45,12 +45,6 @@ class Operand:
     def range(self, base: int) -> tuple[int, int]:
         """Half-open range [low, high) of the values."""
         return (base ** (self.digits - 1) if self.nonzero_top else 0), base**self.digits
-
-    def at(self, place: int, base: int) -> Sequence[int]:
-        """The values of the digit at a place, each as often and whatever the other digits are."""
-        if place >= self.digits:
-            return range(1)
-        return range(1 if self.nonzero_top and place == self.digits - 1 else 0, base)
 
 
 def digits_at(operand: Operand, place: int, base: int) -> range:

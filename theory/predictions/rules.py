@@ -125,9 +125,8 @@ def _applicable(
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
     low_first = causality(task, Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
-    new_codes = digit_codes(encoding, layout, task, longer, range(n, longer), low_first)
-    new = seen.of(new_codes.values())
     codes = digit_codes(encoding, layout, task, longer, range(longer), low_first)
+    new = seen.of(code for (_, slot), code in codes.items() if slot.place >= n)
     unseen = "unseen" in seen.of(codes.values())
     named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
     if support.value and support.digits is not None and support.digits <= n and named:
@@ -155,7 +154,7 @@ def _applicable(
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
         if tail:
-            yield _tailed(task, layout, training, longer, shared)
+            yield _tailed(task, layout, training, longer, local.value is True, shared)
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
         yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
@@ -163,7 +162,7 @@ def _applicable(
     if unseen and not constant:
         shown = f"longer inputs use position codes that training never shows ({why})"
         known = {code: seen.kind(code) for code in codes.values()}
-        lost = {i for (i, slot), code in codes.items() if known[code] == "unseen" or ((i, slot) in new_codes and known[code] == "zero")}
+        lost = {i for (i, slot), code in codes.items() if known[code] == "unseen" or (slot.place >= n and known[code] == "zero")}
         if (guess := Fraction(1, task.base ** len(lost))) >= FAILING:
             worth = f"but result digits lost by that: {len(lost)}, and a blind guess of them is worth {float(100 * guess):.3g} %"
             yield Applied("codes unseen, guessed", (shown, worth))
@@ -186,7 +185,7 @@ def _applicable(
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
 
 
-def _tailed(task: Task, layout: Layout, training: Training, longer: int, shared: tuple[str, ...]) -> Applied:
+def _tailed(task: Task, layout: Layout, training: Training, longer: int, invariant: bool, shared: tuple[str, ...]) -> Applied:
     """Unbounded relative attention at a fixed width: what a band of the roles would meet there says how far training shows the rule.
 
     A band that shows nothing else is right as far as that (theory.local.bands). Unbounded attention sees the zero tail above the trained
@@ -197,8 +196,7 @@ def _tailed(task: Task, layout: Layout, training: Training, longer: int, shared:
     if training.domain == "ordered":  # whose pairs are not listed there: of few digits, a borrow is shown at few places
         yet = "which contexts of roles ordered operands (a >= b) reach is not listed"
         return Applied("zero tail", (*shared, yet, marks))
-    invariant = translation_by_direction(task)["lsd"].value  # else the first digits follow a rule of their own
-    machine = local_machine(task, "lsd") if invariant else None
+    machine = local_machine(task, "lsd") if invariant else None  # else the first digits follow a rule of their own
     try:
         found = None if machine is None else coverage(task, machine, layout, band(layout, task), training, QUICK)
     except (InputError, TooLarge):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from verify.claims.evidence_kinds import Runs
 from verify.claims.schema import Claim, ProbesEvidence, RunsEvidence, ScoreEvidence, TableEvidence, resolve_lengths
 from verify.verdicts import evidence as ev
 from verify.verdicts.probes import Job, Probed, jobs_of
+from verify.verdicts.score import score
 from verify.verdicts.statistics import (
     ERROR,
     INCONCLUSIVE,
@@ -86,12 +87,16 @@ def _prepare_table(claim: Claim, evidence: TableEvidence) -> Basis:
 
 
 def _prepare_score(claim: Claim, evidence: ScoreEvidence, runs: Sequence[Run]) -> Basis:
-    from verify.verdicts.score import score
-
+    """Counts of groups, each as its networks are stored; which groups and networks these are stands in the facts."""
     if not any(ev.registered(run) for run in runs):
         return Basis(None, Decision(UNTESTED, "no networks yet that predictions were registered for"))
-    found = score(runs[0].folder.parent, runs, evidence.score).total
-    return scored(claim, found.right, found.of)
+    found = score(runs[0].folder.parent, runs, evidence.score)
+    basis = scored(claim, found.total.right, found.total.of)
+    rows = [{"group": row.group, "predicted": row.predicted, "observed": row.observed, "networks": list(row.digests)} for row in found.rows]
+    named = {digest for row in found.rows for digest in row.digests}
+    left_out = sum(run.trimmed for run in runs if run.spec.digest in named)
+    note = f"counts of {len(named)} networks as committed, the weights of {left_out} of them left out of the store"
+    return replace(basis, facts={**basis.facts, "groups": rows}, notes=(note,))
 
 
 def scored(claim: Claim, right: int, decided: int) -> Basis:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
+from verify.verdicts import evidence as ev
 from verify.verdicts.statistics import Cell, Interval, clopper_pearson
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Row:
     rule: str
     observed: str
     shares: Shares
-    networks: int
+    digests: tuple[str, ...]  # of the networks that have finished
     registered: int
 
     @property
@@ -76,10 +77,11 @@ def _readable(said: Any) -> bool:
     try:
         lengths, values = said["train"]["lengths"], [row["value"] for row in said["accuracy"] if row["length"] > 0]
         texts = (said["task"]["expression"], said["encoding"], said["layout"], said["status"])
-        whole = bool(lengths) and all(type(length) is int for length in lengths) and type(said["task"]["base"]) is int
+        named = bool(said["runs"]) and all(isinstance(digest, str) for digest in said["runs"].values())
+        whole = named and bool(lengths) and all(type(length) is int for length in lengths) and type(said["task"]["base"]) is int
         shares = all(value is None or 0 <= value <= 1 for value in values)
         return whole and shares and all(isinstance(text, str) for text in texts) and isinstance(said["outcome"], dict)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return False
 
 
@@ -114,20 +116,30 @@ def observed_outcome(runs: Sequence[Run], presupposed: bool = True) -> tuple[str
     return "fails" if truth[near] < float(FAILING) else "mixed", found
 
 
+def networks_of(group: str, said: Mapping[str, Any], runs: Sequence[Run]) -> list[Run]:
+    """The finished networks of a group that its registration names, and that were trained under it.
+
+    Raises:
+        InputError: a registration was edited since, or the code of a network was not committed.
+    """
+    named = set(said["runs"].values())
+    return [run for run in runs if run.result["group"] == group and run.spec.digest in named and ev.registered(run)]
+
+
 def matrix(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> list[Row]:
     """A row per registered group."""
     rows = []
     for name, said in groups.items():
-        mine = [run for run in runs if run.result["group"] == name]
+        mine = networks_of(name, said, runs)
         observed, shares = observed_outcome(mine, said["outcome"].get("in_distribution") == "exact") if mine else ("no runs yet", Shares())
         rows.append(
             Row(
                 name, str(said["task"]["expression"]), int(said["task"]["base"]), str(said["encoding"]), str(said["layout"]),
                 _spelled(said["train"]["lengths"]), str(said["outcome"].get("upward")), str(said["status"]),
-                str(said.get("rule", "")), observed, shares, len(mine), len(said["runs"]),
+                str(said.get("rule", "")), observed, shares, tuple(run.spec.digest for run in mine), len(said["runs"]),
             )
         )  # fmt: skip
-    return sorted(rows, key=lambda row: row.networks == 0)  # those that wait for their runs, last
+    return sorted(rows, key=lambda row: not row.digests)  # those that wait for their runs, last
 
 
 def _spelled(lengths: Sequence[int]) -> str:
@@ -139,11 +151,11 @@ def _spelled(lengths: Sequence[int]) -> str:
 
 def exact_points(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> Iterator[tuple[str, int, float, Cell, Interval]]:
     """Group, length, the accuracy registered for it, the counts of one network there and their interval; upward lengths alone."""
-    for run in runs:
-        said = groups.get(str(run.result["group"]), {})
-        exact = {row["length"]: row["value"] for row in said.get("accuracy", ()) if row.get("value") is not None}
-        for entry in run.result["evaluation"]:
-            length = entry["length"]
-            if length in exact and run.spec.training.region(length) == "upward":
-                cell = Cell(length, entry["truth"], entry["examples"])
-                yield str(run.result["group"]), length, exact[length], cell, clopper_pearson(cell.correct, cell.examples, 0.05)
+    for name, said in groups.items():
+        exact = {row["length"]: row["value"] for row in said["accuracy"] if row["value"] is not None}
+        for run in networks_of(name, said, runs) if exact else ():
+            for entry in run.result["evaluation"]:
+                length = entry["length"]
+                if length in exact and run.spec.training.region(length) == "upward":
+                    cell = Cell(length, entry["truth"], entry["examples"])
+                    yield name, length, exact[length], cell, clopper_pearson(cell.correct, cell.examples, 0.05)

@@ -55,11 +55,6 @@ class Score:
     accuracies: Accuracies | None
 
     @property
-    def decided(self) -> list[Row]:
-        """The groups that a prediction was made for, and that learned what it presupposes."""
-        return [row for row in self.rows if row.agrees is not None]
-
-    @property
     def undetermined(self) -> list[Row]:
         return [row for row in self.rows if row.predicted not in OUTCOMES]
 
@@ -85,7 +80,7 @@ def score(results: Path, runs: Sequence[Run], pattern: str = "*") -> Score:
     groups = {name: said for name, said in registered_groups(results).items() if fnmatchcase(name, pattern)}
     if not groups:
         raise InputError(f"no registered group matches {pattern!r}: see the predictions*.json of {results}")
-    rows = [row for row in matrix(groups, runs) if row.observed in OBSERVED and row.networks == row.registered]
+    rows = [row for row in matrix(groups, runs) if row.observed in OBSERVED and len(row.digests) == row.registered]
     learned = {row.group: groups[row.group] for row in rows if row.observed != NOT_LEARNED}
     return Score(tuple(rows), len(groups) - len(rows), _accuracies(learned, runs))
 
@@ -154,7 +149,8 @@ def _lines(found: Score) -> Iterator[str]:
         yield from ("", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|")
     for row in found.misses:
         where = f"{row.task.replace('*', chr(92) + '*')}, base {row.base}, {row.encoding}, {row.layout}"
-        shares = " | ".join(percent(share) for share in (row.shares.near, row.shares.far, row.shares.truncated))
+        seen = (row.shares.near, row.shares.far, row.shares.truncated)
+        shares = " | ".join("-" if share is None else f"{100 * share:.3g} %" for share in seen)
         yield f"| {row.group} | {where} | {row.predicted} | {row.observed} | {shares} | {row.rule or '-'} |"
 
 
@@ -170,7 +166,3 @@ def sums(found: Score) -> Iterator[str]:
             f"{seen.inside} of {seen.points} exact accuracies lie in the 95 % interval of what one network did; observed minus exact is "
             f"{100 * seen.mean:+.1f} points in the mean, {100 * seen.largest:+.1f} at most ({seen.where})."
         )
-
-
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.3g} %"
