@@ -14,6 +14,7 @@ from empirical.commands import sweeps as cli_sweeps
 from empirical.commands.options import Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
 from theory.cli import Base, Direction, Domain, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
 from theory.errors import InputError
+from theory.language.expressions import operands
 
 if TYPE_CHECKING:
     from empirical.runs.store import Run
@@ -126,7 +127,7 @@ def show(
 @app.command("answer")
 def answer_command(
     digest: RunName,
-    question: Annotated[str, typer.Argument(help="two numbers, like 123+456 or 123,456")],
+    question: Annotated[str, typer.Argument(help="two numbers, like 123+456 or 123,456; one where the task reads a alone")],
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
@@ -135,12 +136,14 @@ def answer_command(
     from empirical.study.evaluate import answer_line, read_number
     from empirical.study.measure import theory_says
 
-    match = re.fullmatch(r"\s*([0-9]{1,1000})\s*[-+*,/ ]\s*([0-9]{1,1000})\s*", question)
+    match = re.fullmatch(r"\s*([0-9]{1,1000})(?:\s*[-+*,/ ]\s*([0-9]{1,1000}))?\s*", question)
     if match is None:
         raise InputError(f"question {question!r}: write two numbers with a sign between them, like 123+456")
-    a, b = int(match[1]), int(match[2])
     done = find_run(results, digest)
     task, layout, n = done.spec.make_task(), done.spec.make_layout(), done.spec.training.longest
+    if match[2] is None and operands(task.expression) == 2:
+        raise InputError(f"question {question!r}: {task.text} takes two numbers, write a sign between them, like 123+456")
+    a, b = int(match[1]), int(match[2] or 0)
     tokens, length = answer_line(done, a, b)
     given, cut = read_number(task, layout, a, b, length, tokens), task.base**n
     line = "".join(symbols(task)[token] for token in tokens)
@@ -150,7 +153,8 @@ def answer_command(
         told = {"tokens": tokens, "line": line, "theory": {"outcome": outcome, "answer": said}}
         print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values, **told}, indent=1))
         return
-    text = f"{task.text} at a = {_short(a)}, b = {_short(b)}: the network answers {'no number' if given is None else _short(given)}"
+    numbers = f"a = {_short(a)}" + (f", b = {_short(b)}" if operands(task.expression) == 2 else "")
+    text = f"{task.text} at {numbers}: the network answers {'no number' if given is None else _short(given)}"
     print(f"{text}, which is right" if given == values["truth"] else f"{text}; right is {_short(values['truth'])}")
     if given == values["truncated"] != values["truth"]:
         print(f"trained on operands of up to {n} digits, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")

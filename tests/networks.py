@@ -28,6 +28,8 @@ SPECS = {
     "padded sinusoidal": replace(TINY, encoding="sinusoidal"),
     "aligned t5": replace(TINY, layout="aligned", encoding="t5", layers=2, max_distance=12),
     "aligned alibi": replace(TINY, layout="aligned", encoding="alibi", layers=2),
+    "unary window": replace(TINY, task="triple", base=10, layout="unary", encoding="window", window=4),
+    "unary rope": replace(TINY, task="triple", base=10, layout="unary", encoding="rope", layers=2),
     "interleaved rope": replace(TINY, layout="interleaved", encoding="rope", layers=2),
     "interleaved fire": replace(TINY, layout="interleaved", encoding="fire", layers=2, max_distance=6),
     "plain randomised": replace(TINY, layout="plain", encoding="randomised", layers=2),

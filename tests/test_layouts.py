@@ -25,6 +25,8 @@ ADD, MUL = make_task("add"), make_task("mul")
         ("padded", "lsd", 2, "mul", 12, 9, 2, "^12*09=8010"),
         ("interleaved", "lsd", 3, "add", 12, 9, 2, "^291102000"),
         ("interleaved", "msd", 3, "add", 12, 9, 2, "^000102291"),
+        ("unary", "lsd", 1, "double", 57, 9, 2, "^745101"),
+        ("unary", "msd", 1, "halve", 57, 9, 2, "^5278"),
         ("interleaved", "lsd", 3, "mul", 12, 9, 2, "^298100001000"),
         ("plain", "lsd", 1, "add", 12, 9, 2, "^12+9=21;"),
         ("reversed", "lsd", 1, "add", 95, 9, 2, "^95+9=401;"),
@@ -60,12 +62,19 @@ def test_interleaved_shows_the_digits_of_its_own_group_at_fixed_distances(length
 
 @given(st.sampled_from(sorted(LAYOUTS)), st.sampled_from(["lsd", "msd"]), st.integers(2, 12), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_a_line_holds_the_digits_of_the_question_and_the_answer(name: str, direction: str, base: int, a: int, b: int) -> None:
-    layout = make_layout(name, 20, direction if name == "interleaved" else "lsd")
-    task = make_task("mul", base=base)
+    layout = make_layout(name, 20, direction if name in ("interleaved", "unary") else "lsd")
+    task = make_task("square" if name == "unary" else "mul", base=base)
     tokens = encode(layout, task, a, b, 20)
     slots = layout.slots(layout.pair_widths(task, a, b, 20))
     read = {kind: sum(token * base**slot.place for slot, token in zip(slots, tokens, strict=True) if slot.kind == kind) for kind in "abc"}
-    assert (read["a"], read["b"], read["c"]) == (a, b, a * b)
+    assert (read["a"], read["b"], read["c"]) == ((a, 0, a * a) if name == "unary" else (a, b, a * b))
+
+
+def test_a_layout_that_shows_a_alone_refuses_tasks_that_read_b() -> None:
+    unary = make_layout("unary", 1)
+    assert unary.shows(make_task("dozen"))
+    with pytest.raises(InputError, match=r"the unary layout shows a alone, but a \+ b reads b: use the interleaved layout"):
+        unary.widths(ADD, 3)
 
 
 def test_codes_are_of_earlier_tokens_only() -> None:

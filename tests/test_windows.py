@@ -15,7 +15,7 @@ from theory.automata.transducers import Transducer, window_needed
 from theory.language.domains import boxes, make_training
 from theory.language.encodings import make_encoding
 from theory.language.layouts import encode, make_layout
-from theory.language.tasks import Task, make_task
+from theory.language.tasks import Task, digit_count, make_task
 from theory.local.majority import Majority
 from theory.local.windows import (
     Contexts,
@@ -39,6 +39,9 @@ CASES = [
     ("a // 3", 2, "msd"),
     ("a // 2", 3, "msd"),
 ]
+GROUP = {"interleaved": 3, "unary": 2}  # tokens of a group
+#: with the layout: those of one operand in both
+PLACED = [(*case, "interleaved") for case in CASES] + [(*case, "unary") for case in CASES if "b" not in case[0]]
 
 
 def made(expr: str, base: int, direction: str) -> tuple[Task, Transducer]:
@@ -49,29 +52,31 @@ def made(expr: str, base: int, direction: str) -> tuple[Task, Transducer]:
 
 
 @cache
-def lines(expr: str, base: int, direction: str, length: int) -> list[list[int]]:
+def lines(expr: str, base: int, direction: str, length: int, name: str) -> list[list[int]]:
     """Every line of D_length."""
-    task, layout = make_task(expr=expr, base=base), make_layout("interleaved", 1, direction)
+    task, layout = make_task(expr=expr, base=base), make_layout(name, 1, direction)
     low, high = (base ** (length - 1) if length > 1 else 0), base**length
     return [encode(layout, task, a, b, length) for a in range(high) for b in range(high) if max(a, b) >= low]
 
 
-def enumerated(expr: str, base: int, direction: str, length: int, visible: int) -> dict[tuple[int, ...], set[int]]:
+def enumerated(expr: str, base: int, direction: str, length: int, visible: int, name: str) -> dict[tuple[int, ...], set[int]]:
     """Contexts of the lines of D_length, with the true answers that follow them."""
     found: dict[tuple[int, ...], set[int]] = defaultdict(set)
-    for line in lines(expr, base, direction, length):
-        for t in range(3, len(line), 3):
+    group = GROUP[name]
+    for line in lines(expr, base, direction, length, name):
+        for t in range(group, len(line), group):
             found[tuple(line[max(0, t - visible) : t])].add(line[t])
     return found
 
 
-@pytest.mark.parametrize(("expr", "base", "direction"), CASES)
-def test_contexts_are_those_of_all_inputs(expr: str, base: int, direction: str) -> None:
+@pytest.mark.parametrize(("expr", "base", "direction", "name"), PLACED)
+def test_contexts_are_those_of_all_inputs(expr: str, base: int, direction: str, name: str) -> None:
     task, machine = made(expr, base, direction)
-    need = smallest_window(machine)
+    shown = make_layout(name, 1).shown
+    need = smallest_window(machine, shown)
     assert need is not None
     for visible in range(2, 7 if base == 2 else 6):
-        contexts = Contexts(all_inputs(machine), visible)
+        contexts = Contexts(all_inputs(machine, shown=shown), visible)
         mine = {
             tuple(row): int(answer)
             for block in contexts.blocks(50)
@@ -79,13 +84,13 @@ def test_contexts_are_those_of_all_inputs(expr: str, base: int, direction: str) 
         }
         assert len(mine) == contexts.count()
         reached: dict[tuple[int, ...], set[int]] = defaultdict(set)
-        enough = training_length(task, machine, visible)
+        enough = training_length(task, machine, visible, shown=shown)
         for length in range(1, enough + 1):
             missing = len(mine) - len(reached)
             assert missing > 0, "a shorter training length was enough"
-            for tokens, true in enumerated(expr, base, direction, length, visible).items():
+            for tokens, true in enumerated(expr, base, direction, length, visible, name).items():
                 reached[tokens] |= true
-            assert Contexts(inputs_of_length(machine, task, range(1, length + 1), "either"), visible).count() == len(reached)
+            assert Contexts(inputs_of_length(machine, task, range(1, length + 1), "either", shown), visible).count() == len(reached)
         assert reached.keys() == mine.keys()
         assert all(true == {mine[tokens]} if mine[tokens] >= 0 else true for tokens, true in reached.items())
         assert (min(mine.values()) >= 0) == (visible - 1 >= need)
@@ -106,6 +111,20 @@ def test_order_and_blocks_do_not_depend_on_the_size() -> None:
 def test_smallest_window_is_the_closed_formula(expr: str, base: int, direction: str) -> None:
     task, machine = made(expr, base, direction)
     assert smallest_window(machine) == window_needed(task, direction)
+
+
+@pytest.mark.parametrize("base", [2, 3, 10])
+@pytest.mark.parametrize("factor", [1, 2, 3, 7, 9, 10, 11, 12, 123])
+def test_smallest_window_where_one_operand_is_shown(factor: int, base: int) -> None:
+    """Of a multiple, as many whole groups as the carries 0 .. factor - 1 have digits; of a quotient, as many as its remainders."""
+    task = make_task(expr=f"{factor}*a", base=base)
+    machine = local_machine(task, "lsd")
+    assert machine is not None
+    groups = digit_count(factor - 1, base) if factor > 1 else 0
+    assert smallest_window(machine, "a") == window_needed(task, "lsd", "a") == 2 * groups
+    if factor > 1:
+        task, machine = made(f"a // {factor}", base, "msd")
+        assert smallest_window(machine, "a") == window_needed(task, "msd", "a") == 2 * groups
 
 
 def test_smallest_windows_of_the_linear_carries() -> None:
@@ -136,18 +155,28 @@ def test_too_many_situations_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         smallest_window(machine)
 
 
-@pytest.mark.parametrize(("expr", "base", "direction", "visible"), [("a + b", 3, "lsd", 4), ("3*a", 2, "lsd", 6), ("a // 3", 2, "msd", 6)])
-def test_histories_are_shortest_inputs(expr: str, base: int, direction: str, visible: int) -> None:
+@pytest.mark.parametrize(
+    ("expr", "base", "direction", "visible", "name"),
+    [
+        ("a + b", 3, "lsd", 4, "interleaved"),
+        ("3*a", 2, "lsd", 6, "interleaved"),
+        ("a // 3", 2, "msd", 6, "interleaved"),
+        ("3*a", 2, "lsd", 3, "unary"),
+        ("3*a", 2, "lsd", 4, "unary"),
+        ("a // 3", 2, "msd", 4, "unary"),
+    ],
+)
+def test_histories_are_shortest_inputs(expr: str, base: int, direction: str, visible: int, name: str) -> None:
     """For every context and wrong answer: the history shows the context, its answer is another one, and no line gets there sooner."""
     _, machine = made(expr, base, direction)
-    source = all_inputs(machine)
+    source, group = all_inputs(machine, shown=make_layout(name, 1).shown), GROUP[name]
     contexts = Contexts(source, visible)
     soonest: dict[tuple[tuple[int, ...], int], int] = {}
     for length in range(1, 6 if base == 2 else 5):
-        for line in lines(expr, base, direction, length):
-            for t in range(3, len(line), 3):
+        for line in lines(expr, base, direction, length, name):
+            for t in range(group, len(line), group):
                 key = (tuple(line[max(0, t - visible) : t]), line[t])
-                soonest[key] = min(soonest.get(key, 99), t // 3 - 1)
+                soonest[key] = min(soonest.get(key, 99), t // group - 1)
     for block in contexts.blocks(1000):
         for row, end in zip(block.tokens.tolist(), block.end, strict=True):
             for given in range(base + 1):
@@ -157,7 +186,7 @@ def test_histories_are_shortest_inputs(expr: str, base: int, direction: str, vis
                 if groups is not None:
                     pairs = contexts.history(tuple(row), given)
                     assert len(pairs) == groups + 1
-                    tokens, answer = shown(source, pairs, base)
+                    tokens, answer = written(source, pairs, base)
                     assert tokens[-visible:] == tuple(row)
                     assert answer != given
 
@@ -169,7 +198,7 @@ def test_no_history_of_an_answer_that_is_true() -> None:
         contexts.history((4, 1, 0), 1)
 
 
-def shown(source: Source, pairs: tuple[tuple[int, int], ...], base: int) -> tuple[tuple[int, ...], int]:
+def written(source: Source, pairs: tuple[tuple[int, int], ...], base: int) -> tuple[tuple[int, ...], int]:
     """The line up to the last of these groups, and the result digit there."""
     (state,) = source.starts
     tokens = [base + 2]
@@ -177,7 +206,7 @@ def shown(source: Source, pairs: tuple[tuple[int, int], ...], base: int) -> tupl
         after = source.step(state, x, y)
         assert after is not None
         state, c = after
-        tokens += [x, y, c]
+        tokens += [*(x, y)[: len(source.shown)], c]
     return tuple(tokens[:-1]), tokens[-1]
 
 
@@ -185,10 +214,10 @@ def shown(source: Source, pairs: tuple[tuple[int, int], ...], base: int) -> tupl
 
 
 def counted(
-    task: Task, direction: str, window: int, trained: tuple[int, ...], domain: str, tested: int, test_domain: str
+    task: Task, direction: str, window: int, trained: tuple[int, ...], domain: str, tested: int, test_domain: str, name: str = "interleaved"
 ) -> Fraction | None:
     """Share of right lines when each context is answered by its most frequent true digit in training; by enumeration."""
-    layout = make_layout("interleaved", 1, direction)
+    layout, group = make_layout(name, 1, direction), GROUP[name]
 
     def weighted(domain: str, length: int) -> list[tuple[Fraction, list[int]]]:
         out = []
@@ -201,18 +230,18 @@ def counted(
     votes: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for length in trained:
         for weight, line in weighted(domain, length):
-            for t in range(3, len(line), 3):
+            for t in range(group, len(line), group):
                 votes[tuple(line[max(0, t - window - 1) : t])][line[t]] += weight  # type: ignore[assignment]
     best = {context: max(sorted(found), key=found.__getitem__) for context, found in votes.items()}
     everything: dict[tuple[int, ...], set[int]] = defaultdict(set)
     for length in range(1, 6):
         for _, line in weighted("either", length):
-            for t in range(3, len(line), 3):
+            for t in range(group, len(line), group):
                 everything[tuple(line[max(0, t - window - 1) : t])].add(line[t])
     total = Fraction(0)
     for weight, line in weighted(test_domain, tested):
         right = True
-        for t in range(3, len(line), 3):
+        for t in range(group, len(line), group):
             context = tuple(line[max(0, t - window - 1) : t])
             if context not in best:
                 if len(everything[context]) > 1:
@@ -240,9 +269,10 @@ def counted(
 )
 def test_majority_by_enumeration(expr: str, base: int, direction: str, window: int, trained: tuple[int, ...], domain: str) -> None:
     task, machine = made(expr, base, direction)
-    found = Majority(task, machine, window, make_training(domain, trained))
-    for length, test_domain in product((1, 2, 4), ("either", "both")):
-        assert found.accuracy(test_domain, length) == counted(task, direction, window, trained, domain, length, test_domain)
+    for name in ("interleaved",) if "b" in expr else GROUP:
+        found = Majority(task, machine, window, make_training(domain, trained), shown=make_layout(name, 1).shown)
+        for length, test_domain in product((1, 2, 4), ("either", "both")):
+            assert found.accuracy(test_domain, length) == counted(task, direction, window, trained, domain, length, test_domain, name)
 
 
 @pytest.mark.parametrize(("window", "upward"), [(3, "undetermined"), (4, "decays"), (6, "decays")])  # 3: less than half are right

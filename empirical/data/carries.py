@@ -31,7 +31,7 @@ class CarrySampler(PairSampler):
         machine = local_machine(task, "lsd")
         if machine is None:
             raise InputError(f"sampling carries: no finite machine is known that computes {task.text} from the least significant digit")
-        self.base, self.width = base, max(spec.train_lengths)
+        self.base, self.width, self.shown = base, max(spec.train_lengths), spec.make_layout().shown
         states = sorted(machine.reachable)
         kinds = len(parts(spec.train_domain, self.width, base)) * len(spec.train_lengths)
         if self.width**2 * len(states) * base**2 * max(2, kinds) > MAX_CELLS:
@@ -95,4 +95,5 @@ class CarrySampler(PairSampler):
             digits.append(group_N)
             state_N, left_N = (part.gather(1, group_N[:, None])[:, 0] for part in (next_NG, after_NG))
         group_ND = torch.stack(digits, 1)
-        return Pairs(group_ND // self.base, group_ND % self.base, self.lengths[row_N])
+        b_ND = group_ND % self.base
+        return Pairs(group_ND // self.base, b_ND if "b" in self.shown else 0 * b_ND, self.lengths[row_N])

@@ -39,10 +39,13 @@ class Pairs:
 
 
 class PairSampler:
-    """Draws pairs from equal parts of the given lengths of a domain, by the boxes that theory counts; ordered ones are put in order."""
+    """Draws pairs from equal parts of the given lengths of a domain, by the boxes that theory counts; ordered ones are put in order.
 
-    def __init__(self, domain: str, lengths: tuple[int, ...], base: int, device: torch.device) -> None:
-        self.ordered = domain == "ordered"
+    Of the operands that are not `shown` all digits are 0, so that pairs differ, or are held out, by what can be seen of them.
+    """
+
+    def __init__(self, domain: str, lengths: tuple[int, ...], base: int, device: torch.device, shown: str = "ab") -> None:
+        self.ordered, self.shown = domain == "ordered", shown
         law = "either" if self.ordered else domain
         table: list[tuple[Box, int]] = [(box, length) for length in lengths for box in boxes(law, length, base)]
         self.base = base
@@ -64,7 +67,7 @@ class PairSampler:
         if self.ordered:
             swap_N1 = less(a_ND, b_ND)[:, None]
             a_ND, b_ND = torch.where(swap_N1, b_ND, a_ND), torch.where(swap_N1, a_ND, b_ND)
-        return Pairs(a_ND, b_ND, self.lengths[box_N])
+        return Pairs(a_ND, b_ND if "b" in self.shown else 0 * b_ND, self.lengths[box_N])
 
     def _rows(self, count: int, noise: Noise | None, up_to: Tensor | None) -> Tensor:
         weights = self.weights if up_to is None else torch.where(self.lengths <= up_to, self.weights, 0)

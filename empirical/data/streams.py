@@ -55,7 +55,7 @@ def sampler_of(spec: RunSpec, device: torch.device) -> PairSampler:
         from empirical.data.carries import CarrySampler
 
         return CarrySampler(spec, device)
-    return PairSampler(spec.train_domain, spec.train_lengths, spec.base, device)
+    return PairSampler(spec.train_domain, spec.train_lengths, spec.base, device, spec.make_layout().shown)
 
 
 def distinct_pairs(sampler: PairSampler, spec: RunSpec, device: torch.device) -> Pairs:
@@ -64,7 +64,7 @@ def distinct_pairs(sampler: PairSampler, spec: RunSpec, device: torch.device) ->
     Raises:
         InputError: the domain has not so many, or they are too rare.
     """
-    wanted, most = spec.train_pairs, sum(spec.base ** (2 * length) for length in spec.train_lengths)
+    wanted, most = spec.train_pairs, sum(spec.base ** (len(sampler.shown) * length) for length in spec.train_lengths)
     if wanted > most:
         raise InputError(f"train_pairs {wanted}: only up to {most} pairs are there at lengths {list(spec.train_lengths)}: ask for fewer")
     noise = Noise(step_key(torch.tensor(spec.seed, device=device), torch.tensor(-1, device=device)))

@@ -45,7 +45,7 @@ def draw_test(spec: RunSpec, length: int, count: int, device: torch.device) -> t
 
     At trained lengths only held-out pairs are kept; where the domain is so small that none is, all pairs are.
     """
-    sampler = PairSampler(spec.test_domain, (length,), spec.base, device)
+    sampler = PairSampler(spec.test_domain, (length,), spec.base, device, spec.make_layout().shown)
     if length not in spec.train_lengths:
         return sampler.draw(count), True
     kept: list[Pairs] = []

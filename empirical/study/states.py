@@ -59,7 +59,7 @@ def draw_batch(spec: RunSpec, length: int, count: int, seed: int) -> Batch:
     device = torch.device("cpu")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed * 1_000_003 + length)
-        pairs = PairSampler(spec.test_domain, (length,), spec.base, device).draw(2 * count)
+        pairs = PairSampler(spec.test_domain, (length,), spec.base, device, spec.make_layout().shown).draw(2 * count)
         both_N2D = torch.cat((pairs.a_ND, pairs.b_ND), 1)
         first: dict[tuple[int, ...], int] = {}
         for index, row in enumerate(both_N2D.tolist()):

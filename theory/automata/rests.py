@@ -13,7 +13,7 @@ from itertools import product
 from math import comb
 
 from theory.automata.machines import Group, Machine, TooLarge, tabulate
-from theory.language.expressions import Expression, Var, affine, evaluate, nodes, polynomial
+from theory.language.expressions import affine, evaluate, operands, polynomial
 from theory.language.tasks import Task, digit_count
 from theory.proofs.properties import low_support_of, short
 from theory.proofs.refutations import Lookahead, lookahead, never_periodic
@@ -49,11 +49,6 @@ class All:
     def check(self) -> bool:
         """Whether each holds."""
         return len(self.proofs) > 0 and all(proof.check() for proof in self.proofs)
-
-
-def operands(expression: Expression) -> int:
-    """1 where b does not occur, else 2."""
-    return 1 + any(isinstance(node, Var) and node.name == "b" for node in nodes(expression))
 
 
 @dataclass(frozen=True)

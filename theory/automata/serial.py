@@ -14,9 +14,9 @@ from functools import cache
 from itertools import product
 
 from theory.automata.machines import Group, Machine, TooLarge, tabulate
-from theory.automata.rests import MAX_STEPS, All, Serial, by_rests, carry_law, count_states, operands
+from theory.automata.rests import MAX_STEPS, All, Serial, by_rests, carry_law, count_states
 from theory.errors import InputError
-from theory.language.expressions import Binary, Call, Const, Expression, Var, affine, bounds, has_call, polynomial, substitute
+from theory.language.expressions import Binary, Call, Const, Expression, Var, affine, bounds, has_call, operands, polynomial, substitute
 from theory.language.tasks import Task
 from theory.proofs.germs import far_above, far_below
 from theory.proofs.properties import may_be_negative, short, value_at

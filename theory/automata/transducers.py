@@ -143,17 +143,19 @@ def _carry_machine(alpha: int, beta: int, gamma: int, base: int) -> Transducer |
     return Transducer(base, gamma, step)
 
 
-def window_needed(task: Task, direction: str) -> int | None:
-    """The least number of tokens before the query of c_i that fix it in the interleaved layout; None for other tasks and directions.
+def window_needed(task: Task, direction: str, shown: str = "ab") -> int | None:
+    """The least number of tokens before the query of c_i that fix it in an interleaved layout; None for other tasks and directions.
 
     Back from the query b_i stand a_i and then c, b, a of one group after the other. Carries that differ by h behave alike over a whole
     group iff B divides h, and differ by h / B after it. So q whole groups in sight leave c_i open iff B^q <= h for the largest h before
     them, which is the largest carry itself; with c and b of one group more but not its a, it is (alpha*B + beta - 1) // B. The remainders
-    of a // q, read from the other end, follow the same law with alpha = q (b // q: beta = q).
+    of a // q, read from the other end, follow the same law with alpha = q (b // q: beta = q). Where a alone is shown, groups are a and c.
 
     >>> from theory.language.tasks import make_task
     >>> [window_needed(make_task(expr=text), "lsd") for text in ("a + b", "12*a", "a*b")]
     [4, 7, None]
+    >>> [window_needed(make_task(expr=text), "lsd", "a") for text in ("2*a", "12*a", "123*a")]
+    [2, 4, 6]
     """
     match task.expression:
         case Binary("//", Var(name), Const(q)) if direction == "msd":
@@ -168,6 +170,11 @@ def window_needed(task: Task, direction: str) -> int | None:
         return None
     if alpha == 0 and beta <= 1:  # b_i, the query itself, or nothing
         return 0
+    if shown == "a":
+        groups = 0
+        while task.base**groups <= top:
+            groups += 1
+        return 2 * groups
     tokens = 1
     while task.base ** ((tokens - 1) // 3) <= (without_a if tokens % 3 == 0 else top):
         tokens += 1

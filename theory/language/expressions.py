@@ -224,6 +224,11 @@ def nodes(expression: Expression) -> Iterator[Expression]:
                 yield from nodes(arg)
 
 
+def operands(expression: Expression) -> int:
+    """1 where b does not occur, else 2."""
+    return 1 + any(isinstance(node, Var) and node.name == "b" for node in nodes(expression))
+
+
 def has_call(expression: Expression) -> bool:
     """Whether a function of FUNCTIONS occurs: such expressions are outside the class that finite test sets decide."""
     return any(isinstance(node, Call) for node in nodes(expression))

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from theory.errors import InputError
 from theory.language.domains import MAX_LENGTH
+from theory.language.expressions import operands
 from theory.language.tasks import Task, digit_count
 
 LAYOUTS = {
     "padded": "the papers': <bos> a + b = c, zero-padded, operands most and result least significant digit first",
     "aligned": "<bos> a + b = c, zero-padded, all least significant digit first",
     "interleaved": "<bos> a0 b0 c0 a1 b1 c1 ..., operand digits arrive between result digits",
+    "unary": "<bos> a0 c0 a1 c1 ..., interleaved, for tasks of a alone: b is not shown",
     "plain": "<bos> a + b = c <eos>, unpadded, all most significant digit first",
     "reversed": "<bos> a + b = c <eos>, unpadded, operands most and result least significant digit first",
 }
@@ -57,21 +59,41 @@ class Layout:
         return "msd" if self.name == "plain" else self.direction
 
     @property
+    def interleaved(self) -> bool:
+        """Whether the digits of one place stand together."""
+        return self.name in ("interleaved", "unary")
+
+    @property
+    def shown(self) -> str:
+        """The operands that are written."""
+        return "a" if self.name == "unary" else "ab"
+
+    def shows(self, task: Task) -> bool:
+        """Whether the operands that the task reads are written."""
+        return "b" in self.shown or operands(task.expression) == 1
+
+    @property
     def separated(self) -> bool:
         """Whether separators stand between the digits of a, b and c."""
-        return self.name != "interleaved"
+        return not self.interleaved
 
     @property
     def unpadded(self) -> bool:
         return self.name in ("plain", "reversed")
 
     def widths(self, task: Task, length: int) -> Widths:
-        """Digits written for operands of `length` digits (unpadded layouts: for operands of exactly that length)."""
+        """Digits written for operands of `length` digits (unpadded layouts: for operands of exactly that length).
+
+        Raises:
+            InputError: the task reads an operand that is not written, or its value may be negative.
+        """
+        if not self.shows(task):
+            raise InputError(f"the {self.name} layout shows a alone, but {task.text} reads b: use the interleaved layout")
         if self.fixed:
             return Widths(self.width, self.width, task.result_width(self.width))
-        if self.name == "interleaved":
+        if self.interleaved:
             groups = max(length, task.result_width(length))
-            return Widths(groups, groups, groups)
+            return Widths(groups, groups if "b" in self.shown else 0, groups)
         return Widths(length, length, task.result_width(length))
 
     def pair_widths(self, task: Task, a: int, b: int, length: int) -> Widths:
@@ -92,9 +114,9 @@ class Layout:
                 return (bos, *a[::-1], op, *b[::-1], eq, *c)
             case "aligned":
                 return (bos, *a, op, *b, eq, *c)
-            case "interleaved":
+            case "interleaved" | "unary":
                 groups = range(widths.c) if self.direction == "lsd" else range(widths.c)[::-1]
-                return (bos, *(Slot(kind, i) for i in groups for kind in "abc"))
+                return (bos, *(Slot(kind, i) for i in groups for kind in self.shown + "c"))
             case "plain":
                 return (bos, *a[::-1], op, *b[::-1], eq, *c[::-1], eos)
             case _:
@@ -114,13 +136,14 @@ def make_layout(name: str, width: int, direction: str = "lsd") -> Layout:
         raise InputError(f"unknown layout {name!r}: choose from {', '.join(LAYOUTS)}")
     if direction not in ("lsd", "msd"):
         raise InputError(f"unknown direction {direction!r}: choose lsd or msd")
-    if direction == "msd" and name != "interleaved":
-        raise InputError(f"--direction msd goes with the interleaved layout, not with {name}")
+    layout = Layout(name, width, direction)
+    if direction == "msd" and not layout.interleaved:
+        raise InputError(f"--direction msd goes with the interleaved layouts, not with {name}")
     if width < 1:
         raise InputError(f"width {width}: the width must be at least 1")
     if width > MAX_LENGTH:
         raise InputError(f"a width above {MAX_LENGTH}: operands have at most {MAX_LENGTH} digits")
-    return Layout(name, width, direction)
+    return layout
 
 
 def digits(value: int, width: int, base: int) -> list[int]:
@@ -163,7 +186,8 @@ def encode(layout: Layout, task: Task, a: int, b: int, length: int) -> list[int]
     [12, 7, 10, 5, 8, 11, 6, 5, 13]
     """
     widths = layout.pair_widths(task, a, b, length)
-    values = {kind: digits(value, width, task.base) for kind, value, width in zip("abc", (a, b, task(a, b)), widths, strict=True)}
+    numbers = zip("abc", (a, b, task(a, b)), widths, strict=True)
+    values = {kind: digits(value, width, task.base) for kind, value, width in numbers if kind in layout.shown + "c"}
     return [token_id(slot, values, task.base) for slot in layout.slots(widths)]
 
 
@@ -180,6 +204,8 @@ def render(layout: Layout, task: Task, a: int, b: int, length: int) -> str:
     '^007+058=5600'
     >>> render(make_layout("interleaved", 3), make_task("add"), 7, 58, 2)
     '^785056000'
+    >>> render(make_layout("unary", 3), make_task("double"), 57, 0, 2)
+    '^745101'
     """
     symbols = {"bos": "^", "eos": ";", "eq": "=", "op": sign(task)}
     def show(token: int) -> str:

@@ -48,7 +48,7 @@ def band(layout: Layout, task: Task) -> tuple[int, ...]:
         InputError: the layout is not of fixed width, or a role stands at different offsets for different digits.
     """
     if not layout.fixed:
-        hint = "use --pe window" if layout.name == "interleaved" else "use the aligned layout"
+        hint = "use --pe window" if layout.interleaved else "use the aligned layout"
         raise InputError(f"the {layout.name} layout has no band, as its lines have no fixed width: {hint}")
     lift = shift_lifts(RELATIVE, layout, task, (layout.width,))
     if not lift.value:

@@ -11,8 +11,8 @@ is least for the one that is most frequent in training. Conventions, all of them
 - A line is right when all result digits are, the overflow digit included. Each digit is judged behind the true ones, which is the same as
   feeding back the network's own for as long as they are right.
 
-The machine's state and the last r - 1 tokens before a group, the memory, form a Markov chain, over which lines are counted. Memories that
-lead to the same answers and keep the same tokens for the next group are merged.
+The machine's state and the last r - 1 tokens before a group (r where a alone is shown), the memory, form a Markov chain, over which lines
+are counted. Memories that lead to the same answers and keep the same tokens for the next group are merged.
 """
 
 from __future__ import annotations
@@ -46,18 +46,21 @@ class Unseen(Exception):
 class Majority:
     """The answers of least loss that `window` tokens before the query allow, and the share of lines that they get right."""
 
-    def __init__(self, task: Task, machine: Transducer, window: int, training: Training, limit: int = MAX_NODES) -> None:
+    def __init__(
+        self, task: Task, machine: Transducer, window: int, training: Training, limit: int = MAX_NODES, shown: str = "ab"
+    ) -> None:
         """Count the training lines.
 
         Raises:
             TooLarge: more than `limit` pairs of a memory and a state that it can hide.
         """
-        self.task, self.machine, self.window = task, machine, window
+        self.task, self.machine, self.shown = task, machine, len(shown)
+        self.sees = window + 1 - self.shown  # tokens before a group: its query sees its other operand digits, too
         self.free = Group(range(task.base), range(task.base))
         self.states = self._memories(limit)
         self.votes = self._count(training)
         self.moves: dict[Group, dict[Node, dict[Node, int]]] = {}
-        start = self._last((BOS,), window - 1)
+        start = self._last((BOS,), self.sees)
         self.prefixes: list[dict[Node, int]] = [{self._node(machine.start, start): 1}]  # lines right so far, after so many free groups
 
     def answer(self, told: int | Memory, x: int, y: int) -> int:
@@ -68,7 +71,7 @@ class Majority:
         """
         if isinstance(told, int):
             return self.machine.step(told, x, y)[1]
-        votes = self.votes.get((told, x, y))
+        votes = self.votes.get((told, (x, y)[: self.shown]))
         if votes is None:
             possible = {self.machine.step(state, x, y)[1] for state in self.states[told]}
             if len(possible) > 1:
@@ -101,18 +104,21 @@ class Majority:
         """Numbers of lines by state and memory, one group later."""
         merged: dict[tuple[int, Memory], int] = defaultdict(int)
         for (state, memory), number in lines.items():
-            merged[state, self._last(memory, self.window - 4)] += number
+            merged[state, self._last(memory, self.sees - self.shown - 1)] += number
         after: dict[tuple[int, Memory], int] = defaultdict(int)
         for (state, memory), number in merged.items():
             for x, y in group:
                 following, c = self.machine.step(state, x, y)
-                after[following, self._last((*memory, x, y, c), self.window - 1)] += number
+                after[following, self._remember(memory, x, y, c)] += number
         return after
+
+    def _remember(self, memory: Memory, x: int, y: int, c: int) -> Memory:
+        return self._last((*memory, *(x, y)[: self.shown], c), self.sees)
 
     def _memories(self, limit: int) -> dict[Memory, set[int]]:
         """Every memory, with the states that it can hide."""
         found: dict[Memory, set[int]] = defaultdict(set)
-        lines = {(self.machine.start, self._last((BOS,), self.window - 1)): 1}
+        lines = {(self.machine.start, self._last((BOS,), self.sees)): 1}
         total = 0
         while lines:
             for state, memory in lines:
@@ -125,19 +131,19 @@ class Majority:
 
     # -------------------------------------------------------------------------------------------------------------- training
 
-    def _count(self, training: Training) -> dict[tuple[Memory, int, int], dict[int, int]]:
-        """For each ambiguous memory and digits x, y: how often training shows each true answer, in a common unit."""
+    def _count(self, training: Training) -> dict[tuple[Memory, Memory], dict[int, int]]:
+        """For each ambiguous memory and the digits shown of x, y: how often training shows each true answer, in a common unit."""
         lines = [item for length in training.lengths for item in self._lines(training.domain, length)]
         unit = lcm(*((part.weight / _size(groups)).denominator for part, groups in lines))
-        votes: dict[tuple[Memory, int, int], dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        votes: dict[tuple[Memory, Memory], dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for part, groups in lines:
-            here = {(self.machine.start, self._last((BOS,), self.window - 1)): 1}
+            here = {(self.machine.start, self._last((BOS,), self.sees)): 1}
             for t, group in enumerate(groups):
                 share = int(part.weight * unit / _size(groups[: t + 1]))
                 for (state, memory), number in here.items():
                     if len(self.states[memory]) > 1:
                         for x, y in group:
-                            votes[memory, x, y][self.machine.step(state, x, y)[1]] += number * share
+                            votes[memory, (x, y)[: self.shown]][self.machine.step(state, x, y)[1]] += number * share
                 here = self._advance(here, group)
         return votes
 
@@ -145,7 +151,7 @@ class Majority:
 
     def _node(self, state: int, memory: Memory) -> Node:
         hidden = self.states[memory]
-        return state, self._last(memory, self.window - 4), memory if len(hidden) > 1 else state
+        return state, self._last(memory, self.sees - self.shown - 1), memory if len(hidden) > 1 else state
 
     def _move(self, node: Node, group: Group) -> dict[Node, int]:
         """In how many ways a group of such digits is answered rightly, by where it leads."""
@@ -156,7 +162,7 @@ class Majority:
             for x, y in group:
                 following, c = self.machine.step(state, x, y)
                 if self.answer(told, x, y) == c:
-                    found[self._node(following, self._last((*kept, x, y, c), self.window - 1))] += 1
+                    found[self._node(following, self._remember(kept, x, y, c))] += 1
             moves[node] = found
         return moves[node]
 
@@ -183,10 +189,10 @@ def majority_of(task: Task, encoding: Encoding, layout: Layout, training: Traini
     """The majority answers in the receptive field of a windowed encoding; None where they are not quickly counted."""
     assert encoding.receptive_field is not None
     machine = local_machine(task, layout.direction)
-    if machine is None or layout.name != "interleaved":
+    if machine is None or not layout.interleaved:
         return None
     try:
-        return Majority(task, machine, encoding.receptive_field - 1, training, QUICK)
+        return Majority(task, machine, encoding.receptive_field - 1, training, QUICK, layout.shown)
     except TooLarge:
         return None
 

@@ -1,7 +1,8 @@
-"""Windows: what the last tokens before a query fix, for digit-serial tasks in the interleaved layout.
+"""Windows: what the last tokens before a query fix, for digit-serial tasks in the interleaved layouts.
 
 A line is <bos> x_0 y_0 c_0 x_1 y_1 c_1 ...: one group per step of the task's machine, x and y the operand digits that it reads and c the
-result digit that it writes. The query of c_t is the token before it, y_t. A network that sees `visible` tokens (the query and the window
+result digit that it writes; in the unary layout <bos> x_0 c_0 x_1 c_1 ..., as the task does not depend on y. The query of c_t is the token
+before it, y_t (unary: x_t). A network that sees `visible` tokens (the query and the window
 of r = visible - 1 tokens before it) answers a function of these tokens, its context. So it can be right on every input iff each context
 that some input reaches has one true answer, and then it is right on every input iff it gives that answer in each of them: by induction on
 t, what it has written as c_0 .. c_{t-1} is true.
@@ -51,11 +52,28 @@ def local_machine(task: Task, direction: str) -> Transducer | None:
 
 @dataclass(frozen=True)
 class Source:
-    """The inputs fed to a machine: `step(state, x, y)` is (next state, result digit), or None where no input has this pair here."""
+    """The inputs fed to a machine: `step(state, x, y)` is (next state, result digit), or None where no input has this pair here.
+
+    Of the operands those in `shown` are written in the line.
+    """
 
     base: int
     starts: frozenset[State]
     step: Callable[[Any, int, int], tuple[State, int] | None]
+    shown: str = "ab"
+
+    @property
+    def cycle(self) -> tuple[int, ...]:
+        """The tokens of one group."""
+        return (X, Y, C) if "b" in self.shown else (X, C)
+
+    def first(self, visible: int) -> int:
+        """What the leftmost of `visible` tokens is, the last being a query."""
+        return self.cycle[(len(self.cycle) - 1 - visible) % len(self.cycle)]
+
+    def to_query(self, first: int) -> tuple[int, ...]:
+        """The tokens from one of this kind to the next query, both included."""
+        return (C, *self.cycle[:-1]) if first == C else self.cycle[self.cycle.index(first) : -1]
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -86,11 +104,11 @@ class Source:
         return found
 
 
-def all_inputs(machine: Transducer, domain: str = "either") -> Source:
+def all_inputs(machine: Transducer, domain: str = "either", shown: str = "ab") -> Source:
     """Operands of every length: all pairs, or the ordered ones."""
     ordered = domain == "ordered"
     if machine.direction == "lsd" and not ordered:
-        return Source(machine.base, frozenset([machine.start]), machine.step)
+        return Source(machine.base, frozenset([machine.start]), machine.step, shown)
 
     def below(state: tuple[int, bool], x: int, y: int) -> tuple[State, int]:
         after, digit = machine.step(state[0], x, y)
@@ -104,8 +122,8 @@ def all_inputs(machine: Transducer, domain: str = "either") -> Source:
         return (after, "end" if place == "top" and x == y == 0 else "below", _tied("msd", tied, x, y)), digit
 
     if machine.direction == "lsd":
-        return Source(machine.base, frozenset([(machine.start, True)]), below)
-    return Source(machine.base, frozenset([(machine.start, "top", ordered)]), step)
+        return Source(machine.base, frozenset([(machine.start, True)]), below, shown)
+    return Source(machine.base, frozenset([(machine.start, "top", ordered)]), step, shown)
 
 
 def _tied(direction: str, tied: bool, x: int, y: int) -> bool:
@@ -113,7 +131,7 @@ def _tied(direction: str, tied: bool, x: int, y: int) -> bool:
     return x > y or (tied and x == y) if direction == "lsd" else tied and x == y
 
 
-def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: str) -> Source:
+def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: str, shown: str = "ab") -> Source:
     """Operands of the given lengths alone, as a domain of theory.language.domains writes them; a state is (state, length, group, tied)."""
     layout = Layout("interleaved", 1, machine.direction)
     groups = {n: layout.widths(task, n).c for n in lengths}
@@ -135,17 +153,17 @@ def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: st
         after, digit = machine.step(inner, x, y)
         return (after, n, group + 1, tied), digit
 
-    return Source(machine.base, frozenset((machine.start, n, 0, True) for n in lengths), step)
+    return Source(machine.base, frozenset((machine.start, n, 0, True) for n in lengths), step, shown)
 
 
 @lru_cache(256)  # one task meets many layouts and encodings
-def needed_window(task: Task, direction: str) -> Property:
-    """The least number of tokens before a query that fix its digit in the interleaved layout, as `digits`; False where no number does."""
-    tokens, machine = window_needed(task, direction), local_machine(task, direction)
+def needed_window(task: Task, direction: str, shown: str = "ab") -> Property:
+    """The least number of tokens before a query that fix its digit where these operands are interleaved, as `digits`; False: no number."""
+    tokens, machine = window_needed(task, direction, shown), local_machine(task, direction)
     if tokens is None and machine is None:
         return Property(None, "no finite machine is known for the task in this direction")
     try:
-        tokens = smallest_window(machine) if tokens is None and machine is not None else tokens
+        tokens = smallest_window(machine, shown) if tokens is None and machine is not None else tokens
     except TooLarge as reason:
         return Property(None, f"undecided: {reason}")
     if tokens is None:
@@ -185,6 +203,10 @@ def read(source: Source, known: Known, phase: int, operand: Sequence[int] | None
         if phase == C:
             state, c = situation
             add(c, (state,), before)
+        elif phase == X and "b" not in source.shown:
+            for x, y in product(operand, range(source.base)):
+                if (after := source.step(situation[0], x, y)) is not None:
+                    add(x, after, before)
         elif phase == X:
             for x in operand:
                 if any(source.step(situation[0], x, y) for y in range(source.base)):
@@ -197,19 +219,15 @@ def read(source: Source, known: Known, phase: int, operand: Sequence[int] | None
     return {token: frozenset(branch.items()) for token, branch in sorted(found.items())}
 
 
-def first_phase(visible: int) -> int:
-    """What the leftmost of `visible` tokens is, the last being y."""
-    return (Y - (visible - 1)) % 3
-
-
 # -------------------------------------------------------------------------------------------------------------------- smallest window
 
 
-def smallest_window(machine: Transducer) -> int | None:
+def smallest_window(machine: Transducer, shown: str = "ab") -> int | None:
     """The least number of tokens before the query that leaves one answer in every context; None if no number does.
 
     A wider window refines the contexts, so the first that is enough decides. Windows r, r+3, r+6, ... begin at the same token of a group:
-    each reads three more tokens from the same ignorance. What stays ambiguous is followed, and where it recurs it recurs for ever.
+    each reads three more tokens (unary: two) from the same ignorance. What stays ambiguous is followed, and where it recurs it recurs for
+    ever.
 
     Raises:
         TooLarge: more than MAX_SITUATIONS situations to follow.
@@ -218,11 +236,11 @@ def smallest_window(machine: Transducer) -> int | None:
     >>> smallest_window(affine_transducer(make_task("add")))  # tokens: a_i, c_{i-1}, b_{i-1}, a_{i-1}
     4
     """
-    source = all_inputs(machine)
-    readers = {phase: _ambiguous(source, phase) for phase in (X, Y, C)}
+    source = all_inputs(machine, shown=shown)
+    readers = {phase: _ambiguous(source, phase) for phase in source.cycle}
     window = 0
     while True:
-        left = next(readers[first_phase(window + 1)])
+        left = next(readers[source.first(window + 1)])
         if left is None:
             return None
         if not left:
@@ -234,8 +252,8 @@ def _ambiguous(source: Source, phase: int) -> Iterator[set[Known] | None]:
     """For ever longer contexts that begin at this phase: the ambiguous ones (as what they leave possible); None once they recur."""
     family, seen, work = {everything(source, phase, count=False)}, set[frozenset[Known]](), 0
     while True:
-        for token in range(phase, C + 3 if phase == C else C):  # up to the next query
-            family, work = _read_all(source, family, token % 3, work)
+        for token in source.to_query(phase):
+            family, work = _read_all(source, family, token, work)
         yield None if frozenset(family) in seen else {known for known in family if len(answers(known)) > 1}
         seen.add(frozenset(family))
         phase = C
@@ -269,19 +287,20 @@ class Contexts(Reachable):
         """
         bos = token_id(Slot("bos"), {}, self.source.base)
         starts = frozenset(((state,), 0) for state in self.source.starts)
-        begun = [self._kind((bos,), starts, X, length - 1) for length in range(3, self.visible + 1, 3)]
-        phase = first_phase(self.visible)
+        cycle = len(self.source.cycle)
+        begun = [self._kind((bos,), starts, X, length - 1) for length in range(cycle, self.visible + 1, cycle)]
+        phase = self.source.first(self.visible)
         found = (*begun, self._kind((), everything(self.source, phase), phase, self.visible))
         return tuple(kind for kind in found if kind.ends)
 
     def _kind(self, prefix: tuple[int, ...], known: Known, phase: int, tokens: int) -> Kind:
-        layer, tables, work = [known], [], 0
-        for depth in range(tokens):
+        layer, tables, work, cycle = [known], [], 0, self.source.cycle
+        for depth in range(cycle.index(phase), cycle.index(phase) + tokens):
             work += sum(map(len, layer)) * self.source.base
             if work > MAX_WORK:
                 raise TooLarge(f"more than {MAX_WORK} situations of the machine to follow")
             number: dict[Known, int] = {}
-            branches = [read(self.source, node, (phase + depth) % 3) for node in layer]
+            branches = [read(self.source, node, cycle[depth % len(cycle)]) for node in layer]
             for after in (after for branch in branches for after in branch.values()):
                 number.setdefault(after, len(number))
             tables.append(tuple(tuple(number[b[t]] if t in b else -1 for t in range(self.source.base)) for b in branches))
@@ -293,7 +312,7 @@ class Contexts(Reachable):
     def groups_before(self, kind: Kind, end: int, given: int) -> int | None:
         """The fewest groups before the query's own, in an input that shows such a context and whose true answer is not `given`."""
         fewest = min((before for (_, c), before in kind.ends[end] if c != given), default=None)
-        shown = len(kind.tables) // 3  # each visible c ends a group
+        shown = len(kind.tables) // len(self.source.cycle)  # each visible c ends a group
         return None if fewest is None else fewest + shown
 
     def history(self, tokens: tuple[int, ...], given: int) -> tuple[Pair, ...]:
@@ -308,13 +327,13 @@ class Contexts(Reachable):
 
     def histories(self, tokens: tuple[int, ...], given: int) -> Iterator[tuple[Pair, ...]]:
         """The same for every state before the context and all digits hidden in its first group, the shortest first."""
-        source, phase = self.source, first_phase(len(tokens))
+        source, hides = self.source, self.source.cycle.index(self.source.first(len(tokens)))
         if tokens[0] >= source.base:  # <bos>: nothing is hidden
-            tokens, phase, begun = tokens[1:], X, list(source.starts)
+            tokens, hides, begun = tokens[1:], 0, list(source.starts)
         else:
             begun = sorted(source.trails, key=lambda state: len(source.trails[state]))
         for state in begun:
-            for hidden in product(range(source.base), repeat=phase):
+            for hidden in product(range(source.base), repeat=hides):
                 shown = _follow(source, state, (*hidden, *tokens), given)
                 if shown is not None:
                     yield (*source.trails[state], *shown)
@@ -322,16 +341,21 @@ class Contexts(Reachable):
 
 def _follow(source: Source, state: State, tokens: tuple[int, ...], given: int) -> tuple[Pair, ...] | None:
     """The pairs of these tokens (from the begin of a group to a query), if the machine writes their c and then not `given`."""
-    groups = [tokens[i : i + 3] for i in range(0, len(tokens), 3)]
-    for x, y, *written in groups:
-        after = source.step(state, x, y)
-        if after is None or after[1] != (written[0] if written else after[1]):
-            return None
-        state, c = after
-    return tuple((group[0], group[1]) for group in groups) if c != given else None
+    if not tokens:
+        return ()
+    (x, *written), later = tokens[: len(source.cycle)], tokens[len(source.cycle) :]
+    ways: dict[tuple[State, int] | None, int] = {}
+    for y in (written.pop(0),) if "b" in source.shown else range(source.base):
+        ways.setdefault(source.step(state, x, y), y)
+    for after, y in ways.items():
+        if after is not None and (after[1] == written[0] if written else after[1] != given):
+            rest = _follow(source, after[0], later, given)
+            if rest is not None:
+                return (x, y), *rest
+    return None
 
 
-def training_length(task: Task, machine: Transducer, visible: int, domain: str = "either") -> int:
+def training_length(task: Task, machine: Transducer, visible: int, domain: str = "either", shown: str = "ab") -> int:
     """The least n such that operands of 1 to n digits reach every context that any input reaches.
 
     >>> from theory.language.tasks import make_task
@@ -339,7 +363,7 @@ def training_length(task: Task, machine: Transducer, visible: int, domain: str =
     >>> training_length(task, affine_transducer(task), visible=5)
     4
     """
-    goal, n = Contexts(all_inputs(machine, domain), visible).count(), 1
-    while Contexts(inputs_of_length(machine, task, range(1, n + 1), domain), visible).count() < goal:
+    goal, n = Contexts(all_inputs(machine, domain, shown), visible).count(), 1
+    while Contexts(inputs_of_length(machine, task, range(1, n + 1), domain, shown), visible).count() < goal:
         n += 1
     return n

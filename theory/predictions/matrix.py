@@ -62,7 +62,10 @@ class Cell:
 
 
 def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str], training: Training) -> Iterator[Cell]:
-    """Every task with every encoding family in every layout; `default` is the family's own layout.
+    """Every task with every encoding family in every layout that shows its operands; `default` is the family's own layout.
+
+    Raises:
+        InputError: no layout does.
 
     >>> from theory.language.domains import make_training
     >>> from theory.language.tasks import make_task
@@ -73,8 +76,9 @@ def cells(tasks: Sequence[Task], families: Sequence[str], layouts: Sequence[str]
     for task in watched(tasks, "tasks"):
         for family in families:
             own = DEFAULT_LAYOUT.get(ENCODINGS.get(family, family), "padded")
-            for name in dict.fromkeys(own if name == "default" else name for name in layouts):
-                yield Cell.of(_predict(task, family, make_layout(name, max(lengths)), training, lengths, WINDOW))
+            named = [make_layout(name, max(lengths)) for name in dict.fromkeys(own if name == "default" else name for name in layouts)]
+            for layout in [layout for layout in named if layout.shows(task)] or named[:1]:  # of one that does not, predict says so
+                yield Cell.of(_predict(task, family, layout, training, lengths, WINDOW))
 
 
 def _predict(task: Task, family: str, layout: Layout, training: Training, lengths: tuple[int, ...], window: int) -> Prediction:
@@ -98,14 +102,21 @@ def advise(task: Task, training: Training) -> list[Cell]:
     ('window 4', 'interleaved', 'exact')
     """
     lengths = (training.longest, training.longest + 1)
-    layouts = [make_layout(name, max(lengths)) for name in LAYOUTS] + [make_layout("interleaved", max(lengths), "msd")]
+    layouts = layouts_for(task, max(lengths))
     found = []
     for family in watched(FAMILIES, "encodings"):
         for layout in layouts:
-            need = needed_window(task, layout.direction).digits
+            need = needed_window(task, layout.direction, layout.shown).digits
             window = WINDOW if need is None else max(1, need)
             found.append(Cell.of(_predict(task, family, layout, training, lengths, window)))
     return sorted(found, key=_promise)
+
+
+def layouts_for(task: Task, width: int) -> list[Layout]:
+    """Every layout that shows the operands that the task reads, in each direction that it has."""
+    every = [make_layout(name, width) for name in LAYOUTS]
+    every += [make_layout(layout.name, width, "msd") for layout in every if layout.interleaved]
+    return [layout for layout in every if layout.shows(task)]
 
 
 def _promise(cell: Cell) -> tuple[int, int, bool, Fraction]:
@@ -168,8 +179,10 @@ def write_advice(task: Task, found: Sequence[Cell], form: str) -> str:
     """The cells, and for readers the smallest window below them."""
     if form in ("csv", "json"):
         return write(found, form)
-    ends = (("lsd", "least"), ("msd", "most"))
-    needed = [f"smallest window, {name} significant digit first: {_tokens(needed_window(task, end))}" for end, name in ends]
+    needed = []
+    for layout in [layout for layout in layouts_for(task, 1) if layout.interleaved]:
+        end, need = {"lsd": "least", "msd": "most"}[layout.direction], needed_window(task, layout.direction, layout.shown)
+        needed.append(f"smallest window, {layout.name}, {end} significant digit first: {_tokens(need)}")
     notes = [f"- {markdown(note)}" if form == "markdown" else note for note in (*needed, ONLINE)]
     return "\n".join([write(found, form), "", *notes])
 

@@ -90,14 +90,15 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         What happens per region and one accuracy per length, a share from 0 to 1; P2 = arXiv 2407.17963 is quoted beside it, never used.
 
     Raises:
-        InputError: the layout's width is below the longest operand, the result may be negative, or too much is asked.
+        InputError: the layout's width is below the longest operand, it shows too few operands, the result may be negative, or too much
+            is asked.
     """
     longest = max(*lengths, *training.lengths)
     _check_size(task, training, longest)
     if layout.fixed and layout.width < longest:
         raise InputError(f"width {layout.width} is below the longest operand ({longest} digits): use --width {longest}")
     check_signs(task, training.domain, domain)
-    task.result_width(longest)
+    layout.widths(task, longest)
     invariance, compatibility, support = either_direction(invariance_by_direction(task)), base_compatibility(task), low_support(task)
     if training.domain == "ordered" != domain:
         applied = Applied("order unseen", ("training shows operands with a >= b alone, and no rule says what is done with others",))
@@ -146,7 +147,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
 
 def coverage(task: Task, layout: Layout) -> tuple[str, Property]:
     """The smallest window that contains the task's I/O memory, in the layout's direction or else in the other that has one."""
-    found = [(direction, needed_window(task, direction)) for direction in sorted(("lsd", "msd"), key=layout.direction.__ne__)]
+    found = [(direction, needed_window(task, direction, layout.shown)) for direction in sorted(("lsd", "msd"), key=layout.direction.__ne__)]
     return next((each for each in found if each[1].digits is not None), found[0])
 
 

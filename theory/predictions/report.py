@@ -115,7 +115,8 @@ def window_text(found: Prediction) -> str:
     end = "least" if found.window_direction == "lsd" else "most"
     if found.window.digits is None:
         return f"none is enough ({found.window.certificate})"
-    return f"{found.window.digits} tokens before the query hold the I/O memory (interleaved, {end} significant digit first)"
+    where = found.layout.name if found.layout.interleaved else "interleaved"
+    return f"{found.window.digits} tokens before the query hold the I/O memory ({where}, {end} significant digit first)"
 
 
 def lookahead_lines(found: Prediction) -> list[str]:
@@ -175,7 +176,7 @@ def _layout(found: Prediction) -> str:
     layout = found.layout
     if layout.fixed:
         return f"{layout.name} (width {layout.width})"
-    return f"{layout.name} ({layout.direction} first)" if layout.name == "interleaved" else layout.name
+    return f"{layout.name} ({layout.direction} first)" if layout.interleaved else layout.name
 
 
 def ranges(lengths: Iterable[int]) -> str:

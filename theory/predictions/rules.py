@@ -157,7 +157,7 @@ def _applicable(
             yield _tailed(task, layout, training, longer, local.value is True, shared)
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
-        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n)))
+        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n, layout.shown)))
     why = lift.certificate if not lift.value else "one result digit has no shift" if local.value else "no finite digit-serial rule exists"
     if unseen and not constant:
         shown = f"longer inputs use position codes that training never shows ({why})"
@@ -247,14 +247,14 @@ def _not_causal(task: Task, layout: Layout, training: Training, causal: Property
     return Applied(name, why)
 
 
-def dilution(task: Task, trained: int, longer: int) -> str:
+def dilution(task: Task, trained: int, longer: int, shown: str = "ab") -> str:
     """Why a rule that is read with unbounded attention may decay.
 
     Of T digits before the query the rule reads r. If their logits exceed the others by D, their weights sum to r*e^D / (r*e^D + T - r),
     which is 99 % at D = log(99 * (T - r) / r) and falls to 0 with growing T at any fixed D.
     """
-    read = len(ROLES)
-    digits = {m: 2 * m + task.result_width(m) - 1 for m in (trained, longer)}
+    read = sum(kind in shown + "c" for kind, _ in ROLES)
+    digits = {m: len(shown) * m + task.result_width(m) - 1 for m in (trained, longer)}
     apart = {m: log(99 * max(number - read, 1) / read) for m, number in digits.items()}
     seen = (f"{number} at length {m} (99 % of its weight takes logits {apart[m]:.1f} apart)" for m, number in digits.items())
     return f"but dilution: the rule reads {read} digits, and unbounded attention sees {' and '.join(seen)}"
@@ -271,7 +271,7 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     """Hard windows: the receptive field must hold the I/O memory of a finite local rule."""
     assert encoding.receptive_field is not None
     sees = encoding.receptive_field - 1
-    if layout.name != "interleaved":
+    if not layout.interleaved:
         why = f"a window of {sees} tokens covers no fixed number of digit groups in the {layout.name} layout; no rule decides this"
         return Applied("window undecided", (why,))
     local = invariance_by_direction(task)[layout.result_direction]
@@ -279,7 +279,7 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         return Applied("window without a rule", (f"a bounded window cannot hold the state the task needs: {local.certificate}",))
     if not local.value:
         return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
-    need = needed_window(task, layout.result_direction)
+    need = needed_window(task, layout.result_direction, layout.shown)
     if need.value is None:
         return Applied("window undecided", (f"what window the task needs: {need.certificate}",))
     fact = f"{need.certificate}; {sees} are seen"

@@ -16,14 +16,14 @@ from theory.proofs.testsets import Undecided, degrees, nonzero_point, period, sh
 def causality(task: Task, layout: Layout) -> Property:
     """Whether every result digit is a function of the operand digits that stand before its query (the token before it).
 
-    Only the interleaved layout can fail: c_i sees the digits 0..i (lsd) or i and above (msd). The index i is taken as known.
+    Only the interleaved layouts can fail: c_i sees the digits 0..i (lsd) or i and above (msd). The index i is taken as known.
 
     >>> from theory.language.layouts import make_layout
     >>> from theory.language.tasks import make_task
     >>> causality(make_task("mod-add", modulus=101), make_layout("interleaved", 4)).certificate
     'f(100, 0) = 100 but f(100 + 10^1, 0) = 9: a change below 10^1 that the operands below 10^1 do not show'
     """
-    if layout.name != "interleaved":
+    if not layout.interleaved:
         return Property(True, "all operand digits stand before the first result digit")
     if task.machine is not None:
         from theory.automata.machine_tasks import machine_causality

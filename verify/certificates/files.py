@@ -28,8 +28,8 @@ LISTED = 10  # failing contexts in the file
 LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
-    "run", "weights_sha256", "task", "base", "operands", "direction", "layers", "window", "offsets", "receptive_field", "smallest_window",
-    "verdict", "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
+    "run", "weights_sha256", "task", "base", "operands", "layout", "direction", "layers", "window", "offsets", "receptive_field",
+    "smallest_window", "verdict", "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
 )  # fmt: skip
 NEARLY = ("margin", "rounding")
 ORDERS = 100  # within which float32 deviates alike everywhere: how far depends on the order of summation
@@ -47,6 +47,7 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
         "task": spec.make_task().text,
         "base": spec.base,
         **({"operands": "a >= b"} if spec.test_domain == "ordered" else {}),
+        **({"layout": spec.layout} if spec.layout == "unary" else {}),  # without it: interleaved, or of the band
         "direction": spec.direction,
         "layers": spec.layers,
         "window": spec.window,

@@ -176,7 +176,7 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
     name, field = f"run {run.spec.digest}", contexts.visible
     try:
         count = contexts.count()
-        needed = smallest_window(machine) if run.spec.window is not None else None
+        needed = smallest_window(machine, run.spec.make_layout().shown) if run.spec.window is not None else None
     except TooLarge as reason:
         raise InputError(f"{name}: {reason}: train with a smaller window, base or coefficients") from None
     if count > limit:
@@ -203,7 +203,7 @@ def contexts_of(run: Run) -> Contexts | BandContexts:
     machine, spec = machine_of(run), run.spec
     field, offsets = spec.make_encoding().receptive_field, spec.offsets
     if field is not None:
-        return Contexts(all_inputs(machine, spec.test_domain), field)
+        return Contexts(all_inputs(machine, spec.test_domain, spec.make_layout().shown), field)
     assert offsets is not None
     if spec.test_domain == "ordered":
         raise InputError(f"run {spec.digest}: operands in order under a band are not enumerated: certify runs with --pe window")
@@ -220,7 +220,7 @@ def machine_of(run: Run) -> Transducer:
     name = f"run {spec.digest}"
     if spec.offsets is None or spec.mechanism != "bias":
         raise InputError(f"{name}: its encoding {spec.encoding} has no hard window or band: certify runs with --pe window or banded")
-    if spec.window is not None and spec.layout != "interleaved":
+    if spec.window is not None and not spec.make_layout().interleaved:
         raise InputError(f"{name}: its layout {spec.layout} keeps no fixed number of digit groups in view: certify interleaved runs")
     task = spec.make_task()
     machine = local_machine(task, spec.direction)
@@ -312,7 +312,8 @@ def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContext
     task = run.spec.make_task()
     windowed = run.spec.window is not None
     ordered = run.spec.test_domain == "ordered"
-    shortest = sorted(failures, key=lambda one: _least_digits(one, machine, ordered) if windowed else one.groups)[:TRIED]
+    shown = run.spec.make_layout().shown
+    shortest = sorted(failures, key=lambda one: _least_digits(one, machine, shown, ordered) if windowed else one.groups)[:TRIED]
     if isinstance(contexts, Contexts) and ordered:  # some pasts leave a < b, which takes a further digit
         implied = {min(ordered_operands(task, machine, past) for past in contexts.histories(one.tokens, one.given)) for one in shortest}
     else:
@@ -324,13 +325,13 @@ def _wrong_input(run: Run, machine: Transducer, contexts: Contexts | BandContext
     return None
 
 
-def _least_digits(failure: Failure, machine: Transducer, ordered: bool) -> int:
+def _least_digits(failure: Failure, machine: Transducer, shown: str, ordered: bool) -> int:
     """What the operands of such a line have at least; groups of zeros at the end of the line may stand beyond them."""
-    digits, tokens = failure.groups + 1, failure.tokens
-    if ordered and machine.direction == "lsd" and tokens[-2] < tokens[-1]:  # a < b so far
+    digits, tokens, size = failure.groups + 1, failure.tokens, len(shown)
+    if ordered and machine.direction == "lsd" and shown == "ab" and tokens[-2] < tokens[-1]:  # a < b so far
         return digits + 1
-    while machine.direction == "lsd" and digits > 1 and len(tokens) > 1 and tokens[-2:] == (0, 0):
-        digits, tokens = digits - 1, tokens[:-3]
+    while machine.direction == "lsd" and digits > 1 and len(tokens) >= size and not any(tokens[-size:]):
+        digits, tokens = digits - 1, tokens[: -size - 1]
     return digits
 
 
