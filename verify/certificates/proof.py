@@ -9,8 +9,8 @@ offsets; a key out of sight has the weight exp(-inf) = 0 exactly, and everything
 through offsets alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own, whatever
 stands in its gaps.
 
-Theorem. Let a finite machine compute the task digit by digit (theory.automata.transducers), and let the layout be interleaved under a
-window, or aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W digits),
+Theorem. Let a finite machine compute the task digit by digit (theory.automata.transducers), and let the layout be interleaved or unary under
+a window, or aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W digits),
 decoding greedily, iff on every context that such operands reach (theory.local.windows, theory.local.bands: from the machine alone, the
 lines' ends included) its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0 .. c_{t-1} as written are true, so
 the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is
@@ -26,7 +26,7 @@ float32 together, the same holds in float32. In any case the stored network itse
 
 Where this ends. Contexts grow by B^2 with each whole digit group in view, whether one layer sees it or several together: a receptive
 field of 8 tokens shows two groups and the query's own, which is 12 million contexts for 12a in base 10, and one group more is a hundred
-times that. They are counted before anything is listed, and streamed: time is the limit, not memory. A band shows one group and the
+times that. Where the task reads a alone and the layout shows no b they grow by B: 12 thousand, and 1.2 million for 123a. They are counted before anything is listed, and streamed: time is the limit, not memory. A band shows one group and the
 query's own; a second layer also shows a_{i+1}, which helps no sum and takes B times the contexts. Machines of very many states stop
 earlier, where a hidden past leaves too many situations open.
 
@@ -65,6 +65,7 @@ from typing import TYPE_CHECKING
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import Transducer
 from theory.errors import InputError
+from theory.language.expressions import operands as operands_of
 from theory.language.tasks import Task, digit_count
 from theory.local.bands import BandContexts, reach, up_to
 from theory.local.contexts import Block
@@ -181,7 +182,9 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
         raise InputError(f"{name}: {reason}: train with a smaller window, base or coefficients") from None
     if count > limit:
         why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
-        remedy = "allow more with --limit" if count < FAR else "which would take days and more: take a smaller base"
+        idle = run.spec.layout == "interleaved" and operands_of(run.spec.make_task().expression) == 1
+        fewer = "show a alone, with --layout unary" if idle else "take a smaller base"
+        remedy = "allow more with --limit" if count < FAR else f"which would take days and more: {fewer}"
         raise InputError(f"{name}: {why}: {remedy}, or train with a smaller window")
     try:
         stored, wide = load_model(run), load_model(run)
