@@ -1,7 +1,7 @@
 """Plans: experiments as a TOML file, and their predictions, registered before training.
 
 A plan is one table per group: the settings of a run, under the names of RunSpec or of `arith-train run`, and a list `seeds`. Settings above
-the first table are those of every group that does not say otherwise.
+the first table are those of every group that does not say otherwise; one that names another task names it whole.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from empirical.runs.spec import RunSpec
 from empirical.runs.store import finished, provenance, sha256, to_json, write_atomically
 from theory.errors import InputError
 
+NAMING = {"task", "expr", "machine", "modulus"}  # settings that say together what the task is
 SETTINGS = {field.name for field in fields(RunSpec)} | {"preset", "seeds"}
 
 
@@ -58,9 +59,10 @@ def read_plan(path: Path) -> list[Group]:
 
 def _group(name: str, table: Any, common: dict[str, Any]) -> Group:
     if not isinstance(table, dict):
-        raise InputError("a table of settings is expected")
+        raise InputError(f"neither a table nor a setting that groups share: choose from {', '.join(sorted(SETTINGS))}")
     own = long_names(table)
-    values = {**{key: value for key, value in long_names(common).items() if key not in own}, **own}
+    replaced = {*own, *(NAMING if own.keys() & NAMING else ())}
+    values = {**{key: value for key, value in long_names(common).items() if key not in replaced}, **own}
     seeds = values.pop("seeds", None)
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds) or len(set(seeds)) < len(seeds):
         raise InputError("`seeds` must be a list of different whole numbers")

@@ -36,7 +36,8 @@ def serial(task: Task, direction: str) -> Serial:
     if task.machine is not None:
         return _given(task, task.machine, direction)
     if may_be_negative(task.expression) and not _nonlinear(task.expression):
-        return Serial(Verdict(None, "undecided: the value may be negative, which has no digits"), "-")
+        order = "; on operands in order (a >= b) it is decided by predict --train-domain ordered" if task.needs_order else ""
+        return Serial(Verdict(None, f"undecided: the value may be negative, which has no digits{order}"), "-")
     try:
         return _least_first(task) if direction == "lsd" else _most_first(task)
     except (TooLarge, Undecided) as reason:

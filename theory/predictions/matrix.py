@@ -14,7 +14,7 @@ from theory.errors import InputError
 from theory.language.domains import Training, tested_domain
 from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS, FAMILIES, make_encoding
 from theory.language.layouts import LAYOUTS, Layout, make_layout
-from theory.language.tasks import CATALOGUE, Task, make_task, needs_modulus
+from theory.language.tasks import CATALOGUE, ORDERED, Task, make_task, needs_modulus
 from theory.local.windows import needed_window
 from theory.predictions.explain import markdown
 from theory.predictions.predict import Prediction, predict
@@ -137,6 +137,8 @@ def chosen_tasks(texts: Sequence[str], base: int, modulus: int | None) -> list[T
     for name in names:
         if name.endswith(".json"):
             found.append(read_machine_task(name))
+        elif name in ORDERED:
+            raise InputError(f"task {name}: of operands in order one task is asked at a time: predict --task {name} --train-domain ordered")
         elif name in CATALOGUE:
             found.append(make_task(name, None, base, modulus if needs_modulus(name) else None))
         else:

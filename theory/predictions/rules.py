@@ -11,7 +11,7 @@ from theory.automata.machines import TooLarge
 from theory.errors import InputError
 from theory.language.domains import Training
 from theory.language.encodings import Encoding
-from theory.language.expressions import affine, bounds
+from theory.language.expressions import affine, bounds, operands
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
 from theory.local.alignment import ROLES, digit_codes, keeps_codes, shift_lifts, training_support
@@ -108,6 +108,7 @@ def _applicable(
     task: Task, encoding: Encoding, layout: Layout, training: Training, invariance: Property, support: Property
 ) -> Iterator[Applied]:
     n, family = training.longest, encoding.family
+    in_order = training.domain == "ordered" and operands(task.expression) == 2  # of a alone no order can be lost
     longer = min(n + 1, layout.width) if layout.fixed else n + 1
     causal = causality(task, layout)
     constant = support.digits == 0 or _constant(task, longer)
@@ -134,7 +135,7 @@ def _applicable(
         kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
         if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
             why = f"the result depends on the low {support.digits} digits of each operand only"
-            if training.domain == "ordered" and support.digits == n:
+            if in_order and support.digits == n:
                 yield Applied("cut out of order", (why, f"but those of longer operands need not be in order: {UNORDERED}"))
             yield Applied("low digits suffice", (why, "training shows all of these digits at the codes they have in longer inputs"))
     if layout.fixed and layout.width == n:
@@ -169,7 +170,7 @@ def _applicable(
         yield Applied("codes unseen", (shown,))
     if new == {"zero"}:
         zeros = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
-        if training.domain == "ordered":
+        if in_order:
             yield Applied("cut out of order", (zeros, f"but a mod {task.base}^{n} may be below b mod {task.base}^{n}: {UNORDERED}"))
         yield Applied("zeros only", (zeros, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"))
     if constant:
@@ -179,7 +180,7 @@ def _applicable(
         yield Applied("no local rule", (other,))
     if tail and invariance.value:
         marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
-        if training.domain == "ordered":
+        if in_order:
             yield Applied("cut out of order", (f"the shift does not lift: {why}", f"{marks} {n} on, but cut operands: {UNORDERED}"))
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))

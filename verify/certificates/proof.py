@@ -9,12 +9,12 @@ offsets; a key out of sight has the weight exp(-inf) = 0 exactly, and everything
 through offsets alone, so the function is the same at every place of every line: the context may be evaluated as a line of its own, whatever
 stands in its gaps.
 
-Theorem. Let a finite machine compute the task digit by digit (theory.automata.transducers), and let the layout be interleaved or unary under
-a window, or aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W digits),
-decoding greedily, iff on every context that such operands reach (theory.local.windows, theory.local.bands: from the machine alone, the
-lines' ends included) its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0 .. c_{t-1} as written are true, so
-the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there is
-a wrong result, or an earlier digit is wrong already.
+Theorem. Let a finite machine compute the task digit by digit (theory.automata.transducers), and let the layout be interleaved or unary
+under a window, or aligned, of width W, under a band. The network is right on every pair of operands of every length (band: of up to k <= W
+digits), decoding greedily, iff on every context that such operands reach (theory.local.windows, theory.local.bands: from the machine alone,
+the lines' ends included) its argmax is the true digit. Proof: if so, by induction on the digit index t, c_0 .. c_{t-1} as written are true,
+so the context of c_t is a reachable one, and c_t is true. Conversely a reachable context is reached by some line, and a wrong answer there
+is a wrong result, or an earlier digit is wrong already.
 
 A network that is asked of ordered operands alone (a >= b) is certified on the contexts that these reach. Of a - b the machine is that of
 borrows; it is right where no borrow is left at the end, and least significant first any digits begin such a pair.
@@ -24,11 +24,12 @@ more than rounding can have moved the lead (see rounding.py). Then the exact net
 evaluation in float64 is right too: batched, cached, or within a line of any length. Where the lead exceeds the bounds of float64 and
 float32 together, the same holds in float32. In any case the stored network itself is run in float32 on every context.
 
-Where this ends. Contexts grow by B^2 with each whole digit group in view, whether one layer sees it or several together: a receptive
-field of 8 tokens shows two groups and the query's own, which is 12 million contexts for 12a in base 10, and one group more is a hundred
-times that. Where the task reads a alone and the layout shows no b they grow by B: 12 thousand, and 1.2 million for 123a. They are counted before anything is listed, and streamed: time is the limit, not memory. A band shows one group and the
-query's own; a second layer also shows a_{i+1}, which helps no sum and takes B times the contexts. Machines of very many states stop
-earlier, where a hidden past leaves too many situations open.
+Where this ends. Contexts grow by B^2 with each whole digit group in view, whether one layer sees it or several together: a receptive field
+of 8 tokens shows two groups and the query's own, which is 12 million contexts for 12a in base 10, and one group more is a hundred times
+that. Where the task reads a alone and the layout shows no b they grow by B: 12 thousand, and 1.2 million for 123a. They are counted before
+anything is listed, and streamed: time is the limit, not memory. A band shows one group and the query's own; a second layer also shows
+a_{i+1}, which helps no sum and takes B times the contexts. Machines of very many states stop earlier, where a hidden past leaves too many
+situations open.
 
 Widest family. The proof uses three things: (1) attention sees, from each query, keys of finitely many codes, each code held by a bounded
 number of tokens; (2) these codes are what scores depend on, the same at every place (the digit shift lifts, theory.local.alignment); (3)
