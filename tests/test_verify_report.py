@@ -261,6 +261,8 @@ def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) 
     text = score.score_markdown(found)
     assert "1 of 2 decided groups did as predicted (50%; 95 % interval 1% to 99%)." in text
     assert "| rule: r | 1 of 2 | 1% to 99% |" in text
+    said = "Of 1 groups predicted to truncate, 1 agree with the truncated function on half of the answers at n+1 or more (100% the least"
+    assert said in text
     assert "| wrong | a + b, base 10, absolute, padded | fails | exact | 100 % | 100 % |" in text
     assert json.loads(score.score_json(found))["decided"]["of"] == 2
     assert score.score(tmp_path, finished, "ri*").waiting == 0
