@@ -343,10 +343,11 @@ def _follow(source: Source, state: State, tokens: tuple[int, ...], given: int) -
     """The pairs of these tokens (from the begin of a group to a query), if the machine writes their c and then not `given`."""
     if not tokens:
         return ()
-    (x, *written), later = tokens[: len(source.cycle)], tokens[len(source.cycle) :]
+    operands, later = len(source.shown), tokens[len(source.cycle) :]
+    x, written = tokens[0], tokens[operands : operands + 1]
     ways: dict[tuple[State, int] | None, int] = {}
-    for y in (written.pop(0),) if "b" in source.shown else range(source.base):
-        ways.setdefault(source.step(state, x, y), y)
+    for y in range(source.base) if operands == 1 else tokens[1:2]:
+        ways.setdefault(source.step(state, x, y), y)  # digits that are not shown, one for each way on
     for after, y in ways.items():
         if after is not None and (after[1] == written[0] if written else after[1] != given):
             rest = _follow(source, after[0], later, given)
