@@ -18,7 +18,7 @@ from theory.language.encodings import make_encoding
 from theory.language.layouts import Layout, Slot, encode, make_layout
 from theory.language.tasks import Task, make_task
 from theory.local.bands import BandContexts, band, coverage, reach, up_to
-from theory.local.windows import local_machine
+from theory.local.inputs import local_machine
 from theory.predictions.predict import Prediction, predict
 
 settings.register_profile("steady", deadline=None)

@@ -22,7 +22,8 @@ from empirical.study.evaluate import answer
 from empirical.training.loop import build_model, train
 from tests.command import command, refused
 from theory.errors import InputError
-from theory.local.windows import Contexts, all_inputs
+from theory.local.inputs import all_inputs
+from theory.local.windows import Contexts
 from verify.certificates import files as certificates
 from verify.certificates.files import Outcome, certificate_json, read
 from verify.certificates.files import save as write_certificate

@@ -20,7 +20,8 @@ from theory.language.expressions import parse
 from theory.language.layouts import LAYOUTS, make_layout
 from theory.language.tasks import CATALOGUE, make_task
 from theory.local.alignment import ROLES
-from theory.local.windows import local_machine, smallest_window
+from theory.local.inputs import local_machine
+from theory.local.windows import smallest_window
 from theory.predictions.explain import explain, markdown, to_latex
 from theory.predictions.matrix import FORMATS, RANK, ROOM, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
 from theory.predictions.predict import coverage

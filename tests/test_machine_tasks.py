@@ -25,7 +25,8 @@ from theory.language.domains import DOMAINS, boxes, make_training
 from theory.language.encodings import FAMILIES, make_encoding
 from theory.language.layouts import LAYOUTS, digits, make_layout
 from theory.language.tasks import Task, make_task
-from theory.local.windows import local_machine, needed_window, smallest_window
+from theory.local.inputs import local_machine
+from theory.local.windows import needed_window, smallest_window
 from theory.predictions.predict import predict
 from theory.predictions.report import prediction_json
 from theory.proofs.causality import causality

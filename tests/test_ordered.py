@@ -35,8 +35,9 @@ from theory.language.layouts import encode, make_layout, render
 from theory.language.tasks import Task, digit_count, make_task
 from theory.local.bands import band, coverage
 from theory.local.guessing import guess_bounds
+from theory.local.inputs import all_inputs, inputs_of_length, local_machine
 from theory.local.majority import Majority
-from theory.local.windows import Contexts, all_inputs, inputs_of_length, local_machine, needed_window, training_length
+from theory.local.windows import Contexts, needed_window, training_length
 from theory.predictions.predict import predict
 from theory.proofs.causality import causality
 from theory.proofs.task_verdicts import Wraps, identifiability

@@ -16,17 +16,9 @@ from theory.language.domains import boxes, make_training
 from theory.language.encodings import make_encoding
 from theory.language.layouts import encode, make_layout
 from theory.language.tasks import Task, digit_count, make_task
+from theory.local.inputs import Source, all_inputs, inputs_of_length, local_machine
 from theory.local.majority import Majority
-from theory.local.windows import (
-    Contexts,
-    Source,
-    all_inputs,
-    inputs_of_length,
-    local_machine,
-    needed_window,
-    smallest_window,
-    training_length,
-)
+from theory.local.windows import Contexts, needed_window, smallest_window, training_length
 from theory.predictions.predict import predict
 
 CASES = [

@@ -18,7 +18,7 @@ from empirical.runs.spec import RunSpec
 from theory.automata.machines import TooLarge
 from theory.errors import InputError
 from theory.language.domains import Part, parts
-from theory.local.windows import local_machine
+from theory.local.inputs import local_machine
 
 MAX_CELLS = 20_000_000
 

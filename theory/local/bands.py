@@ -36,7 +36,8 @@ from theory.language.layouts import Layout, Slot, token_id
 from theory.language.tasks import Task
 from theory.local.alignment import ROLES, positions, shift_lifts
 from theory.local.contexts import Kind, Known, Reachable, answers
-from theory.local.windows import MAX_SITUATIONS, C, Pair, Source, X, Y, read
+from theory.local.inputs import C, Pair, Source, X, Y
+from theory.local.windows import MAX_SITUATIONS, read
 
 RELATIVE = Encoding("relative", "relative")
 

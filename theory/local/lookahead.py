@@ -36,7 +36,7 @@ from theory.automata.transducers import Transducer
 from theory.language.domains import boxes, digits_at
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
-from theory.local.windows import local_machine
+from theory.local.inputs import local_machine
 
 AHEAD = (0, 1, 2, 3)  # lookaheads that a prediction shows
 MAX_CELLS = 100_000  # states times digit pairs

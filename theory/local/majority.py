@@ -29,7 +29,7 @@ from theory.language.domains import Group, Part, Training, parts
 from theory.language.encodings import Encoding
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
-from theory.local.windows import local_machine
+from theory.local.inputs import local_machine
 
 MAX_NODES = 40_000  # states times memories
 QUICK = 400  # of them, for a prediction while the user waits

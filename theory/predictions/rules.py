@@ -17,8 +17,9 @@ from theory.language.tasks import Task
 from theory.local.alignment import ROLES, digit_codes, keeps_codes, shift_lifts, training_support
 from theory.local.bands import band, coverage, reach
 from theory.local.guessing import guess_bounds
+from theory.local.inputs import local_machine
 from theory.local.majority import majority_of
-from theory.local.windows import local_machine, needed_window
+from theory.local.windows import needed_window
 from theory.proofs.causality import causality
 from theory.proofs.properties import Property, ordered_by_direction, translation_by_direction
 

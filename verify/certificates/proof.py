@@ -70,7 +70,8 @@ from theory.language.expressions import operands as operands_of
 from theory.language.tasks import Task, digit_count
 from theory.local.bands import BandContexts, reach, up_to
 from theory.local.contexts import Block
-from theory.local.windows import Contexts, Pair, all_inputs, local_machine, smallest_window
+from theory.local.inputs import Pair, all_inputs, local_machine
+from theory.local.windows import Contexts, smallest_window
 
 if TYPE_CHECKING:
     from torch import Tensor
