@@ -222,6 +222,15 @@ def test_report_files(call, trained: Path, tmp_path: Path) -> None:  # type: ign
     assert call("report", *common, "--verdicts", found, "--html", page, "--markdown", tmp_path / "report.md")[0] == 0
     assert '<article id="tiny-wrong" class="refuted"' in page.read_text()
     assert (tmp_path / "junit.xml").read_text().startswith("<?xml")
+    written = json.loads(found.read_text())
+    first, *rest = written["claims"]
+    edits = [{"seed": None}, {"commit": 3}, {"claims": []}, {"claims": [first, first]}, {"claims": [{**first, "detail": 3}, *rest]}]
+    edits += [{"claims": [{**first, "evidence": evidence}, *rest]} for evidence in (None, [1], {**first["evidence"], "runs": [{}]})]
+    for edit in edits:
+        (tmp_path / "edited.json").write_text(json.dumps({**written, **edit}))
+        answer = call("report", *common, "--verdicts", tmp_path / "edited.json", "--html", tmp_path / "edited.html")
+        refused(answer, "edited.json: ", "write it anew")
+    assert not (tmp_path / "edited.html").exists()
     refused(call("report", *common), "nothing to write")
     refused(call("report", *common, "--verdicts", tmp_path / "none", "--html", page), "none: No such file")
     answer = call("report", *common, "--verdicts", found, "--html", tmp_path / "none" / "x.html")
