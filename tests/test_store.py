@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from empirical.runs.spec import RunSpec, spec_from_dict
-from empirical.runs.store import Run, load_model, load_run, load_runs, registrations, trim
+from empirical.runs.store import Run, claimed, load_model, load_run, load_runs, registrations, trim
 from empirical.training.loop import train
 from tests.command import ROOT
 from tests.networks import TINY
@@ -96,6 +96,18 @@ def test_trimmed_runs_keep_all_but_their_weights(done: Run, tmp_path: Path) -> N
     edit("weights.sha256", "weights", "waits")(folder)
     with pytest.raises(InputError, match=r"weights\.sha256: digest mismatch"):
         load_run(folder)
+
+
+def test_a_folder_in_the_place_of_a_result_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run" / "result.json").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"result\.json: Is a directory: restore it"):
+        load_run(tmp_path / "run")
+
+
+def test_a_store_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Not a directory: name a folder"), claimed(tmp_path / "file" / "run"):
+        pass
 
 
 def test_a_run_in_another_folder_is_refused(done: Run, tmp_path: Path) -> None:

@@ -254,6 +254,15 @@ def test_a_long_computation_can_be_interrupted(line: str) -> None:
     assert (child.returncode, out, err) == (130, "", "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_finds_no_room_is_one_line() -> None:
+    line = [sys.executable, "-c", "from theory.cli import main; main()", "predict"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(line, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("error: standard output: No space left on device")
+
+
 def test_a_terminal_is_told_of_progress_and_nothing_else_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("theory.progress.PATIENCE", -1.0)
     assert list(watched("abc", "letters")) == ["a", "b", "c"]

@@ -76,6 +76,8 @@ def test_ours_covers_every_statement_of_both_papers() -> None:
 
 #: (what is replaced in GOOD, by what, line, words of the message)
 BROKEN = [
+    ("rule: at_least, alpha: 0.05, threshold: 0.95", "rule: equals, alpha: 0.05, margin: 0.1, expected: '1e999999999'", 13, "no number"),
+    ("rule: at_least, alpha: 0.05, threshold: 0.95", "rule: equals, alpha: 0.05, margin: 0.1, expected: '1/0'", 13, "no number"),
     ("version: 1", "version: 2", 1, "version"),
     ("    family: P1\n", "", 3, "family: Field required"),
     ("quoted: false\n    statement: something holds", "quoted: no\n    statement: something holds", 6, "quoted"),

@@ -207,7 +207,10 @@ def test_all_filters_notes_and_compares(call, trained: Path, tmp_path: Path) -> 
     refused(call("all", *common, "--scale", "huge"), "unknown scale 'huge'")
     refused(call("all", *common, "--scale", "paper"), "is of scale paper")
     refused(call("all", *common, "--retrain", "nothing"), "unknown claim 'nothing'")
-    assert call("all", *common, "--fail-on", "supported")[0] == 2
+    lines = ledger.read_text()
+    refused(call("all", *common, "--fail-on", "supported"), "--fail-on supported")
+    refused(call("run", "tiny-wrong", *common, "--fail-on", "refutd"), "--fail-on refutd")
+    assert ledger.read_text() == lines  # refused before anything was decided
 
 
 def test_report_files(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -219,10 +222,24 @@ def test_report_files(call, trained: Path, tmp_path: Path) -> None:  # type: ign
     assert call("report", *common, "--verdicts", found, "--html", page, "--markdown", tmp_path / "report.md")[0] == 0
     assert '<article id="tiny-wrong" class="refuted"' in page.read_text()
     assert (tmp_path / "junit.xml").read_text().startswith("<?xml")
+    written = json.loads(found.read_text())
+    first, *rest = written["claims"]
+    edits = [{"seed": None}, {"commit": 3}, {"claims": []}, {"claims": [first, first]}, {"claims": [{**first, "detail": 3}, *rest]}]
+    edits += [{"claims": [{**first, "evidence": evidence}, *rest]} for evidence in (None, [1], {**first["evidence"], "runs": [{}]})]
+    for edit in edits:
+        (tmp_path / "edited.json").write_text(json.dumps({**written, **edit}))
+        answer = call("report", *common, "--verdicts", tmp_path / "edited.json", "--html", tmp_path / "edited.html")
+        refused(answer, "edited.json: ", "write it anew")
+    assert not (tmp_path / "edited.html").exists()
     refused(call("report", *common), "nothing to write")
     refused(call("report", *common, "--verdicts", tmp_path / "none", "--html", page), "none: No such file")
     answer = call("report", *common, "--verdicts", found, "--html", tmp_path / "none" / "x.html")
-    refused(answer, "x.html: No such file")
+    refused(answer, "x.html", "is no folder")
+    common = (*common, "--ledger", tmp_path / "none.jsonl")
+    refused(call("report", *common, "--json", tmp_path / "new.json", "--html", tmp_path), "a folder")
+    refused(call("report", *common, "--json", page, "--html", page), "asked for in two formats")
+    refused(call("report", *common, "--json", tmp_path / "new.json", "--fail-on", "all"), "--fail-on all")
+    assert not list(tmp_path.glob("n*"))  # nothing decided, nothing written
 
 
 def test_retraining_puts_new_networks_in_the_place_of_the_old(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

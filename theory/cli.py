@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from errno import ENOSPC
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -57,6 +58,11 @@ def run(application: Callable[..., Any]) -> NoReturn:
         code = 2
     except BrokenPipeError:
         sys.stderr.close()
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        print(f"error: {error.filename or 'standard output'}: {error.strerror}: make room, or write elsewhere", file=sys.stderr)
+        code = 2
     sys.exit(code)
 
 

@@ -10,7 +10,7 @@ import typer
 from theory.cli import run
 from theory.errors import InputError
 from verify.claims.schema import load_claims
-from verify.commands import Asked, chosen, decide, exit_code, failing, known, print_result, shown_progress, write
+from verify.commands import Asked, chosen, decide, exit_code, failing, known, print_result, shown_progress, writable, write
 
 app = typer.Typer(
     help=__doc__,
@@ -44,6 +44,7 @@ def check_all(
 ) -> None:  # fmt: skip
     """Decide every claim; of each group of networks one, drawn by the seed, is evaluated again."""
     loaded = load_claims(claims)
+    failing(fail_on)
     asked = Asked(results, examples, seed, not full, tuple(retrain or ()), into, ledger)
     verdicts, provenance = decide(loaded, chosen(loaded, only, scale), asked)
     print_result(loaded, verdicts, provenance, json, markdown)
@@ -60,6 +61,7 @@ def check_some(
     """Decide the claims named; all their networks are evaluated again."""
     loaded = load_claims(claims)
     known(loaded, ids)
+    failing(fail_on)
     verdicts, provenance = decide(loaded, ids, Asked(results, examples, seed, False, tuple(retrain or ()), into, ledger))
     print_result(loaded, verdicts, provenance, json, markdown)
     raise typer.Exit(exit_code(verdicts, fail_on))
@@ -82,6 +84,8 @@ def write_report(
 
     if html is markdown is junit is json is None:
         raise InputError("nothing to write: give --html, --markdown, --junit or --json with a file name")
+    writable([path for path in (html, markdown, junit, json) if path is not None])
+    bad = failing(fail_on)
     loaded = load_claims(claims)
     if verdicts is None:
         found, provenance = decide(loaded, chosen(loaded, only, scale), Asked(results, examples, seed, not full, ledger=ledger))
@@ -92,11 +96,17 @@ def write_report(
         from verify.reports.html import html_report
 
         folder = results_folder(results)
-        texts[html] = html_report(loaded, found, provenance, load_evidence(folder), folder)
+        runs = load_evidence(folder)
+        try:
+            texts[html] = html_report(loaded, found, provenance, runs, folder)
+        except (KeyError, TypeError, AttributeError):
+            if verdicts is None:
+                raise
+            raise InputError(f"{verdicts}: evidence that arith-verify all --json does not write: write it anew") from None
     if markdown is not None:
         texts[markdown] = formats.markdown(loaded, found, provenance) + "\n"
     if junit is not None:
-        texts[junit] = formats.junit(found, failing(fail_on)) + "\n"
+        texts[junit] = formats.junit(found, bad) + "\n"
     if json is not None:
         texts[json] = formats.verdicts_json(found, provenance) + "\n"
     for path, text in texts.items():

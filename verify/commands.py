@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,21 @@ def exit_code(verdicts: list[Verdict], fail_on: str) -> int:
     """0 when every check ran (a refuted claim is a finding), 1 when one did not or a verdict is one to fail on."""
     bad = failing(fail_on)
     return int(any(verdict.verdict in bad for verdict in verdicts))
+
+
+def writable(paths: Sequence[Path]) -> None:
+    """Look before anything is decided, which takes minutes, whether the files can be written.
+
+    Raises:
+        InputError: one of them cannot, or is named twice.
+    """
+    for index, path in enumerate(paths):
+        if path in paths[:index]:
+            raise InputError(f"{path}: asked for in two formats: name a file for each")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: {path.parent} is no folder: name a file that can be written")
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise InputError(f"{path}: {'a folder' if path.is_dir() else 'not writable'}: name a file that can be written")
 
 
 def write(path: Path, text: str) -> None:

@@ -95,10 +95,14 @@ def claimed(folder: Path) -> Iterator[None]:
 
     Raises:
         Busy: another process holds it.
+        InputError: the folder cannot be made.
     """
     import fcntl  # POSIX alone; stores are read without it
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}: name a folder that can be written with --results") from None
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -188,6 +192,8 @@ def _read(path: Path) -> dict[str, Any]:
         return _parse(path, path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: missing: no finished run is stored there") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}: restore it, or delete the folder and train again") from None
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:

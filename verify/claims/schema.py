@@ -8,6 +8,7 @@ published table (`table`), or nothing yet (`pending`, with the reason).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -48,6 +49,9 @@ PACKAGED = Path(__file__).resolve().parent.parent / "data"
 #: formulas that a prediction may name; verify.verdicts.evidence computes them
 FORMULAS = ("truncation_accuracy", "reciprocal", "predicted")
 
+#: a share as text; short and without an exponent, for 1e999999999 is hours of work as a fraction
+_SHARE = re.compile(r"\d{1,40}(\.\d{1,40}|/\d{1,40})?", re.ASCII)
+
 
 class Source(Model):
     """Where the statement stands: P1, P2, `ours` for a statement of this project, or another paper by any name."""
@@ -80,9 +84,11 @@ class Decision(Model):
         if value is None or value in FORMULAS:
             return value
         try:
-            share = Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            raise ValueError(f"{value!r} is no number, no fraction and none of {', '.join(FORMULAS)}") from None
+            share = Fraction(value) if isinstance(value, float) or _SHARE.fullmatch(value) else None
+        except ZeroDivisionError:
+            share = None
+        if share is None:
+            raise ValueError(f"{value!r} is no number, no fraction and none of {', '.join(FORMULAS)}")
         if not 0 <= share <= 1:
             raise ValueError(f"{value!r} is not between 0 and 1")
         return value

@@ -37,10 +37,22 @@ def read_verdicts(path: Path, loaded: Loaded) -> tuple[list[Verdict], dict[str, 
         raise InputError(f"{path}: {error.strerror or error}: give a file that arith-verify all --json wrote") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputError(f"{path}: not what arith-verify all --json writes: write it anew") from None
+    if not _as_written(content, verdicts):
+        raise InputError(f"{path}: not what arith-verify all --json writes: write it anew")
     known = {claim.id for claim in loaded.claims}
     if stated != loaded.sha256 or not {one.id for one in verdicts} <= known or not {one.verdict for one in verdicts} <= set(VERDICTS):
         raise InputError(f"{path}: verdicts on other claims than {loaded.path} holds now: write it anew with arith-verify all --json")
     return verdicts, content
+
+
+def _as_written(provenance: Mapping[str, Any], verdicts: Sequence[Verdict]) -> bool:
+    """Whether the reports find what they look for, each claim once; what lies deeper in `evidence` is not looked at."""
+    texts = all(isinstance(provenance.get(key), str) for key in ("claims_file", "sha256", "evidence_sha256"))
+    counts = all(isinstance(provenance.get(key), int) for key in ("networks", "seed", "examples"))
+    claims = all(isinstance(getattr(one, key), str) for one in verdicts for key in ("id", "family", "kind", "verdict", "detail"))
+    facts = all(isinstance(one.evidence, dict) for one in verdicts)
+    once = claims and len({one.id for one in verdicts}) == len(verdicts) > 0
+    return texts and counts and facts and once and isinstance(provenance.get("commit"), str | None)
 
 
 def markdown(loaded: Loaded, verdicts: Sequence[Verdict], provenance: Mapping[str, Any]) -> str:
