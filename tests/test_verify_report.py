@@ -34,7 +34,7 @@ CLAIMS = [
     claim(id="p", decision={"rule": "proof"}, evidence={"pending": "nothing yet"}, depends_on=("c",)),
 ]
 PROVENANCE: dict[str, Any] = {
-    "claims_file": "x.yaml", "sha256": "0" * 64, "evidence_sha256": "1" * 64, "seed": 1, "examples": 200, "commit": "c" * 40,
+    "claims_file": "x.yaml", "sha256": "0" * 64, "evidence_sha256": "1" * 64, "seed": 1, "examples": 200, "networks": 3, "commit": "c" * 40,
     "sample": True, "versions": {"python": "3"},
 }  # fmt: skip
 LOADED = Loaded(Path("x.yaml"), "0" * 64, tuple(CLAIMS), (Assumption(id="A1", statement="learners learn"),))

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
@@ -116,6 +117,12 @@ class Registration(Model):
 
     date: Annotated[str, Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")]
+
+    @field_validator("date")
+    @classmethod
+    def _in_the_calendar(cls, value: str) -> str:
+        date.fromisoformat(value)  # a ValueError says what is wrong
+        return value
 
 
 class Assumption(Model):
@@ -248,7 +255,7 @@ def _refuse_duplicates(claims: Sequence[Claim], document: Document, name: str) -
 
 
 def _refuse_unknown(file: ClaimsFile, document: Document, name: str) -> None:
-    """References to claims and assumptions that the file does not hold, and claims that depend on themselves."""
+    """References to claims and assumptions that the file does not hold, or named twice, and claims that rest on themselves."""
     ids, declared = {claim.id for claim in file.claims}, [assumption.id for assumption in file.assumptions]
     for index, assumption in enumerate(file.assumptions):
         if declared.index(assumption.id) < index:
@@ -256,12 +263,23 @@ def _refuse_unknown(file: ClaimsFile, document: Document, name: str) -> None:
             raise InputError(f"{name}:{line}: assumptions.{index}.id: {assumption.id} is declared twice")
     for index, claim in enumerate(file.claims):
         for key, known in (("refines", ids), ("depends_on", ids), ("assumptions", set(declared))):
-            named = getattr(claim, key) or ()
-            if unknown := sorted({named} - known if isinstance(named, str) else set(named) - known):
-                what = "assumption" if key == "assumptions" else "claim"
-                line = document.line(("claims", index, key))
-                raise InputError(f"{name}:{line}: claims.{index}.{key}: unknown {what} {unknown[0]!r}")
-    needs = {claim.id: claim.depends_on or () for claim in file.claims}
+            named, where = _named(claim, key), f"{name}:{document.line(('claims', index, key))}: claims.{index}.{key}"
+            if unknown := sorted(set(named) - known):
+                raise InputError(f"{where}: unknown {'assumption' if key == 'assumptions' else 'claim'} {unknown[0]!r}")
+            if twice := [one for one in named if named.count(one) > 1]:
+                raise InputError(f"{where}: {twice[0]} is named twice")
+    _refuse_circles(file, "depends_on", "depends on", document, name)
+    _refuse_circles(file, "refines", "refines", document, name)
+
+
+def _named(claim: Claim, key: str) -> tuple[str, ...]:
+    """The claims or assumptions that a key of a claim names."""
+    named = getattr(claim, key) or ()
+    return (named,) if isinstance(named, str) else named
+
+
+def _refuse_circles(file: ClaimsFile, key: str, verb: str, document: Document, name: str) -> None:
+    needs = {claim.id: _named(claim, key) for claim in file.claims}
     for index, claim in enumerate(file.claims):
         above = dict.fromkeys(needs[claim.id], claim.id)  # each claim reached -> one that depends on it
         for step in (todo := list(above)):  # which grows
@@ -272,6 +290,6 @@ def _refuse_unknown(file: ClaimsFile, document: Document, name: str) -> None:
             circle = [claim.id, above[claim.id]]
             while circle[-1] != claim.id:
                 circle.append(above[circle[-1]])
-            line = document.line(("claims", index, "depends_on"))
-            shown = " depends on ".join(reversed(circle))
-            raise InputError(f"{name}:{line}: claims.{index}.depends_on: {claim.id} depends on itself: {shown}")
+            line = document.line(("claims", index, key))
+            shown = f" {verb} ".join(reversed(circle))
+            raise InputError(f"{name}:{line}: claims.{index}.{key}: {claim.id} {verb} itself: {shown}")

@@ -51,7 +51,7 @@ def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]
     """One row per claim, with what the verdict rests on."""
     statements = {claim.id: _escape(claim.statement) for claim in loaded.claims}
     notes = shaken(loaded, verdicts)
-    widest = max(len(verdict.id) for verdict in verdicts)
+    widest = max(len("claim"), *(len(verdict.id) for verdict in verdicts))
     for family in dict.fromkeys(verdict.family for verdict in verdicts):
         console.print(f"[bold]{_escape(FAMILIES.get(family, family))}[/bold]")
         table = _table("claim", "kind", "verdict", "statement, and why")
