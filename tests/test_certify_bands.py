@@ -21,8 +21,8 @@ from empirical.runs.spec import RunSpec
 from empirical.runs.store import Run, load_model
 from empirical.study.evaluate import answer, greedy
 from empirical.training.loop import build_model, train
+from tests.certified import claim, stored, with_weights
 from tests.networks import pairs
-from tests.test_certify import claim, stored, with_weights
 from theory.errors import InputError
 from verify.certificates import files as certificates
 from verify.certificates.files import Outcome, certificate_json, certificate_text

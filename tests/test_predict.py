@@ -124,7 +124,7 @@ def test_upward(expr: str, pe: str, more: dict[str, object], upward: str, status
 
 def test_every_rule_is_reached() -> None:
     bands = {"band holds the rule", "band undecided"}  # in test_bands.py
-    orders = {"cut out of order", "order unseen"}  # in test_ordered.py
+    orders = {"cut out of order", "order unseen"}  # in test_ordered_predictions.py
     assert {case[5] for case in CASES} | {"no rule"} | bands | orders == set(RULES)
     assert predicted("a // 3", "abacus").rule_name == "no rule"
 
