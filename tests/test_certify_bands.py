@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -145,9 +146,9 @@ def test_arithmetic_beyond_its_bounds_proves_no_digit(banded: Run, monkeypatch: 
         ({"window": 4}, "--window goes with the window encoding"),
     ],
 )
-def test_specifications_without_a_band_are_refused(changes: dict[str, object], words: str) -> None:
+def test_specifications_without_a_band_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        replace(BANDED, **changes)  # type: ignore[arg-type]
+        replace(BANDED, **changes)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -28,7 +28,7 @@ TASKS = [make_task("sub", base=2), make_task("sub", base=3), make_task(expr="3*a
 @pytest.mark.parametrize(("base", "length"), [(2, 1), (2, 2), (2, 4), (3, 1), (3, 3), (10, 2)])
 def test_parts_are_the_law(base: int, length: int) -> None:
     for domain in ("ordered", "either", "both", "sampler"):
-        mine: Counter[tuple[int, int]] = Counter()
+        mine: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
         for part in parts(domain, length, base):
             groups = [list(part.at(place)) for place in range(length)]
             assert [len(part.at(place)) for place in range(length)] == [len(group) for group in groups]
@@ -36,16 +36,16 @@ def test_parts_are_the_law(base: int, length: int) -> None:
             assert list(part.at(length)) == [(0, 0)]
             ways = list(product(*groups)) if part.weight else []
             for digits in ways:
-                pair = tuple(sum(group[k] * base**i for i, group in enumerate(digits)) for k in (0, 1))
-                mine[pair] += part.weight / len(ways)  # type: ignore[index, assignment]
+                a, b = (sum(group[k] * base**i for i, group in enumerate(digits)) for k in (0, 1))
+                mine[a, b] += part.weight / len(ways)
         if domain == "ordered":
             assert dict(mine) == law(length, base)
             continue
-        stated: Counter[tuple[int, int]] = Counter()
+        stated: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
         for box in boxes(domain, length, base):
             pairs = list(product(range(*box.a.range(base)), range(*box.b.range(base))))
             for pair in pairs:
-                stated[pair] += box.weight / len(pairs)  # type: ignore[assignment]
+                stated[pair] += box.weight / len(pairs)
         assert mine == stated
 
 
@@ -114,11 +114,11 @@ def test_majority_by_enumeration(task: Task, window: int) -> None:
     trained, machine = (1, 2, 3), local_machine(task, "lsd")
     assert machine is not None
     found = Majority(task, machine, window, make_training("ordered", trained))
-    votes: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+    votes: dict[tuple[int, ...], dict[int, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     for length in trained:
         for line, weight in lines(task, "lsd", length).items():
             for t in range(3, len(line), 3):
-                votes[line[max(0, t - window - 1) : t]][line[t]] += weight  # type: ignore[assignment]
+                votes[line[max(0, t - window - 1) : t]][line[t]] += weight
     best = {context: max(sorted(seen), key=seen.__getitem__) for context, seen in votes.items()}
     for length in (1, 2, 4):
         right = Fraction(0)
