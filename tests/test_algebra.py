@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.test_machines import machines
+from tests.machines import machines
 from theory.automata.machines import Machine, quotient, refinements
 from theory.automata.monoids import aperiodicity, group_part, transition_monoid
 from theory.automata.triviality import j_triviality, r_triviality

@@ -80,7 +80,7 @@ Members = list[tuple[tarfile.TarInfo, bytes]]
 def rewritten(archive: Path, change: Callable[[Members], None]) -> None:
     """The archive with its members changed, its manifest made to fit unless that is what is changed."""
     with tarfile.open(archive) as tar:
-        members = [(member, tar.extractfile(member).read()) for member in tar]  # type: ignore[union-attr]
+        members = [(member, tar.extractfile(member).read()) for member in tar]
     change(members)
     with tarfile.open(archive, "w:gz") as tar:
         for member, data in members:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -267,8 +268,8 @@ def predicted(
         ("a * b", {}, "fails", "no local rule", 0),
     ],
 )
-def test_upward(expr: str, more: dict[str, object], upward: str, rule: str, exact_to: int) -> None:
-    found = predicted(expr, **more)  # type: ignore[arg-type]
+def test_upward(expr: str, more: dict[str, Any], upward: str, rule: str, exact_to: int) -> None:
+    found = predicted(expr, **more)
     assert (found.outcome.upward, found.rule_name) == (upward, rule)
     assert [row.length for row in found.accuracy if row.exact == 1] == list(range(1, exact_to + 1))
     assert all(row.exact in (1, None) for row in found.accuracy)

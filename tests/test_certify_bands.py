@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,8 +22,8 @@ from empirical.runs.spec import RunSpec
 from empirical.runs.store import Run, load_model
 from empirical.study.evaluate import answer, greedy
 from empirical.training.loop import build_model, train
+from tests.certified import claim, stored, with_weights
 from tests.networks import pairs
-from tests.test_certify import claim, stored, with_weights
 from theory.errors import InputError
 from verify.certificates import files as certificates
 from verify.certificates.files import Outcome, certificate_json, certificate_text
@@ -145,9 +146,9 @@ def test_arithmetic_beyond_its_bounds_proves_no_digit(banded: Run, monkeypatch: 
         ({"window": 4}, "--window goes with the window encoding"),
     ],
 )
-def test_specifications_without_a_band_are_refused(changes: dict[str, object], words: str) -> None:
+def test_specifications_without_a_band_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        replace(BANDED, **changes)  # type: ignore[arg-type]
+        replace(BANDED, **changes)
 
 
 @pytest.mark.parametrize(

@@ -91,16 +91,14 @@ def test_no_step_waits(name: str) -> None:
     assert waits.found != []
 
 
-def test_half_precision_trains_too() -> None:
+def test_half_precision_trains_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The GPU's arithmetic, rehearsed on the CPU: close to float32, and not equal to it."""
     ensemble, narrow = Ensemble(MIXED[:2], CPU), Ensemble(MIXED[:2], CPU)
     wide_M = ensemble.backward(16)
-    with torch.autocast("cpu", torch.bfloat16):
-        autocast, torch.autocast = torch.autocast, lambda *_, **__: autocast("cpu", torch.bfloat16)  # type: ignore[assignment, misc]
-        try:
-            half_M = narrow.backward(16)
-        finally:
-            torch.autocast = autocast  # type: ignore[misc]
+    autocast = torch.autocast
+    with autocast("cpu", torch.bfloat16), monkeypatch.context() as patched:
+        patched.setattr(torch, "autocast", lambda *_, **__: autocast("cpu", torch.bfloat16))
+        half_M = narrow.backward(16)
     assert not torch.equal(wide_M, half_M)
     torch.testing.assert_close(wide_M, half_M, rtol=2e-2, atol=2e-2)
 

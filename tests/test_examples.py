@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from empirical.runs.plan import read_plan
 from tests.command import ROOT, called
@@ -22,7 +23,7 @@ def test_the_claims_read_well_and_name_the_groups_of_the_plan() -> None:
     assert groups == {group.name for group in read_plan(EXAMPLES / "plan.toml")}
 
 
-def test_what_needs_no_network_is_decided(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_needs_no_network_is_decided(tmp_path: Path) -> None:
     asked = ("--claims", str(EXAMPLES / "claims.yaml"), "--results", str(tmp_path), "--ledger", str(tmp_path / "l"), "--json")
     done = called("verify", "all", *asked)
     assert done.code == 0

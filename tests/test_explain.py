@@ -9,6 +9,7 @@ import re
 from fractions import Fraction
 from itertools import pairwise
 from math import exp, log
+from typing import Any
 
 import pytest
 
@@ -88,8 +89,8 @@ def test_the_checker_finds_what_latex_would() -> None:
 
 
 @pytest.mark.parametrize(("expr", "pe", "more"), [case[:3] for case in CASES])
-def test_every_argument_is_latex_and_markdown(expr: str, pe: str, more: dict[str, object]) -> None:
-    found = predicted(expr, pe, **more)  # type: ignore[arg-type]
+def test_every_argument_is_latex_and_markdown(expr: str, pe: str, more: dict[str, Any]) -> None:
+    found = predicted(expr, pe, **more)
     check_latex(explain(found, "latex"))
     lines = explain(found, "markdown").splitlines()
     for number, line in enumerate(lines, 1):
@@ -121,7 +122,7 @@ def test_formulas(expr: str, latex: str) -> None:
 def test_every_status_is_named() -> None:
     """Properties and windows are proven or undecided, assumptions hypotheses, and the conclusion has the rule's status."""
     for expr, pe, more, *_ in CASES:
-        found = predicted(expr, pe, **more)  # type: ignore[arg-type]
+        found = predicted(expr, pe, **more)
         for line in explain(found, "text").splitlines():
             _, title, text = re.split(r"\. |: ", line, maxsplit=2)
             if title in ("Translation invariant", "Base compatible", "Low digits suffice", "Smallest window"):

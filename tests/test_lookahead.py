@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -46,7 +47,7 @@ def searched(task: Task, layout: Layout, ahead: int, domain: str, length: int) -
     order = list(range(width)) if layout.result_direction == "lsd" else list(range(width))[::-1]
     total = Fraction(0)
 
-    def best(lines: list[tuple[list[int], list[int], list[int]]], answered: int) -> int:
+    def best(lines: Sequence[tuple[list[int], ...]], answered: int) -> int:
         if answered == width:
             return len(lines)
         alike = defaultdict(list)
@@ -63,7 +64,7 @@ def searched(task: Task, layout: Layout, ahead: int, domain: str, length: int) -
     for box in boxes(domain, length, task.base):
         pairs = [(a, b) for a in range(*box.a.range(task.base)) for b in range(*box.b.range(task.base))]
         written = [tuple(digits(value, width, task.base) for value in (a, b, task(a, b))) for a, b in pairs]
-        total += box.weight * Fraction(best(written, 0), len(written))  # type: ignore[arg-type]
+        total += box.weight * Fraction(best(written, 0), len(written))
     return total
 
 

@@ -6,10 +6,9 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.command import called, refused
@@ -205,20 +204,40 @@ def test_planted_proofs_of_low_support_are_refused(task: Task, digits: int) -> N
         assert not WritesNothing(machine).check()
 
 
+def causal(task: Task, end: str, length: int) -> bool:
+    """Whether each result digit is a function of the digits 0..i (`lsd`), or i and above (`msd`), of operands of up to `length` digits."""
+    units = [task.base**i for i in range(max(length, task.result_width(length)))]
+    seen: dict[tuple[int, int, int], int] = {}
+    for a, b in inputs(task, length):
+        c = task(a, b)
+        for unit in units:
+            visible = (a % (unit * task.base), b % (unit * task.base)) if end == "lsd" else (a // unit, b // unit)
+            digit = c // unit % task.base
+            if seen.setdefault((unit, *visible), digit) != digit:
+                return False
+    return True
+
+
+#: three states that every group leaves alike, one that the group (0, 1) leaves otherwise, and three more groups until that shows
+FARTHEST = Machine(2, 2, 0, (((1, 0),) * 4, ((2, 0),) * 4, ((3, 0),) * 4, ((0, 0), (1, 1), (0, 0), (0, 0))))
+
+
 @settings(max_examples=80)
 @given(machines())
+@example(machine_task(FARTHEST))
 def test_causality_against_enumeration(task: Task) -> None:
-    length = 8 if task.machine is not None and task.machine.operands == 1 else 4  # a witness of one operand may have five digits
-    width = max(length, task.result_width(length))
-    lines = [tuple(digits(value, width, task.base) for value in (a, b, task(a, b))) for a, b in inputs(task, length)]
+    """A witness has at most 2n - 1 digits: those to one of the n states, one that leads to two, and those that tell the two apart."""
+    assert task.machine is not None
+    length = max(2 * len(task.machine.table) - 1, 4)
     for end in ("lsd", "msd"):
-        causal = True
-        for i in range(width):
-            seen: dict[Any, int] = {}
-            for a, b, c in lines:
-                visible = (a[: i + 1], b[: i + 1]) if end == "lsd" else (a[i:], b[i:])
-                causal = causal and seen.setdefault(str(visible), c[i]) == c[i]
-        assert causality(task, make_layout("interleaved", 1, end)).value == causal
+        assert causality(task, make_layout("interleaved", 1, end)).value == causal(task, end, length)
+
+
+def test_the_farthest_witness_of_four_states_has_seven_digits() -> None:
+    task = machine_task(FARTHEST)
+    assert task.machine is not None
+    assert len(task.machine.table) == 4
+    assert [causal(task, "msd", length) for length in (6, 7)] == [True, False]
 
 
 @settings(max_examples=80)

@@ -163,7 +163,7 @@ def test_longer_inputs_lie_on_the_cut_ones_where_the_network_cuts(run: Run, monk
             token_BT[:, hidden] = 0
             return forward(token_BT, *rest, **more)
 
-        model.forward = seen  # type: ignore[method-assign]
+        monkeypatch.setattr(model, "forward", seen)
         return model
 
     monkeypatch.setattr(probing, "load_model", lambda run: blind(load_model(run), True))

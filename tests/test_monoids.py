@@ -1,15 +1,14 @@
-"""Transition monoids, residue machines and sections against brute force from the definitions, and a table of known facts."""
+"""Transition monoids of machines and the groups in them against brute force from the definitions, and a table of known ones."""
 
 from dataclasses import replace
-from itertools import product
-from math import gcd
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.machines import affine, division
 from theory.automata import monoids
-from theory.automata.machines import Machine, TooLarge, from_transducer, tabulate
+from theory.automata.machines import Machine, TooLarge, tabulate
 from theory.automata.monoids import (
     Cycle,
     GroupPart,
@@ -23,32 +22,11 @@ from theory.automata.monoids import (
     power,
     transition_monoid,
 )
-from theory.automata.transducers import affine_transducer, quotient_transducer
 from theory.automata.triviality import j_triviality, l_triviality, r_triviality
-from theory.errors import InputError
-from theory.language.expressions import Binary, Const, Expression, Var, evaluate, polynomial
-from theory.language.tasks import Task, make_task
-from theory.proofs.residues import (
-    Order,
-    ResidueGroup,
-    digit_sum_machine,
-    multiplicative_order,
-    prime_to,
-    residue_aperiodicity,
-    residue_machine,
-)
-from theory.proofs.sections import sections
+from theory.proofs.residues import digit_sum_machine, multiplicative_order, prime_to, residue_machine
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
-
-
-def affine(text: str, base: int = 10, operands: int = 2) -> Machine:
-    return from_transducer(affine_transducer(make_task(expr=text, base=base)), operands)
-
-
-def division(q: int, base: int = 10) -> Machine:
-    return from_transducer(quotient_transducer(make_task(expr=f"a//{q}", base=base)), 1)
 
 
 @st.composite
@@ -76,9 +54,6 @@ def largest_group(elements: set[tuple[int, ...]]) -> int:
             local = [x for x in elements if compose(compose(e, x), e) == x]
             sizes.append(sum(any(compose(x, y) == e == compose(y, x) for y in local) for x in local))
     return max(sizes)
-
-
-# ------------------------------------------------------------------------------------------------------------------------ monoids
 
 
 @settings(max_examples=45)
@@ -289,172 +264,3 @@ def test_a_planted_error_in_the_group_search_is_found(monkeypatch):
 
     with pytest.raises(AssertionError):
         search()
-
-
-# ------------------------------------------------------------------------------------------------------------------------ residues
-
-
-@settings(max_examples=45)
-@given(
-    st.integers(2, 10), st.integers(1, 14), st.integers(0, 6), st.integers(0, 6), st.integers(0, 20),
-    st.sampled_from(["lsd", "msd"]), st.integers(0, 999), st.integers(0, 999),
-)  # fmt: skip
-def test_residue_machines_follow_the_residue(base, p, alpha, beta, gamma, direction, a, b):
-    gamma = gamma if direction == "lsd" else 0
-    machine = residue_machine(base, p, direction, (alpha, beta, gamma))
-    word = machine.word(a, b, 10)
-    for k in range(1, 11):
-        x, y = machine.numbers(word[:k])
-        assert machine.walk(word[:k])[1][-1] == min((alpha * x + beta * y + gamma) % p, base - 1)
-
-
-@settings(max_examples=45)
-@given(st.integers(2, 8), st.integers(1, 20), st.sampled_from(["lsd", "msd"]), st.integers(0, 6), st.integers(0, 6))
-def test_residue_group_is_that_of_the_theorem(base, p, direction, alpha, beta):
-    """Aperiodic iff every prime of p / gcd(alpha, beta, p) divides B; else the largest group has order q * ord_q(B)."""
-    machine = residue_machine(base, p, direction, (alpha, beta, 0))
-    assume(len(machine.table) <= 80)
-    essential, theorem, found = p // gcd(p, alpha, beta), residue_aperiodicity(base, p, (alpha, beta)), aperiodicity(machine)
-    primes = [r for r in range(2, essential + 1) if essential % r == 0 and all(r % s for s in range(2, r))]
-    assert found.value == theorem.value == all(base % prime == 0 for prime in primes)
-    assert found.proof.check()
-    assert theorem.proof.check()
-    assert group_part(machine).order == (1 if theorem.value else theorem.proof.order)
-
-
-@settings(max_examples=35)
-@given(st.integers(2, 40), st.integers(1, 500))
-def test_multiplicative_order_against_powers(base, p):
-    found, q = multiplicative_order(base, p), max(d for d in range(1, p + 1) if p % d == 0 and gcd(d, base) == 1)
-    powers = [pow(base, k, p) for k in range(2 * p + 12)]
-    start = 12  # past the pre-period
-    assert found.digits == next(k for k in range(1, p + 1) if powers[start + k] == powers[start])
-    assert found.value == (q == p)
-    assert prime_to(p, base) == q
-    assert found.proof.check()
-    for wrong in (2, 3):
-        assert not replace(found.proof, order=found.digits * wrong).check() or q == 1 or found.digits * wrong == found.digits
-
-
-@pytest.mark.parametrize(("p", "period_of_ten"), [(101, 4), (9, 1), (11, 2), (7, 6), (3, 1), (202, 4), (100, 1), (10**18 - 11, None)])
-def test_orders_of_ten(p, period_of_ten):
-    found = multiplicative_order(10, p)
-    assert period_of_ten in (None, found.digits)
-    assert found.proof.check()
-    assert pow(10, found.digits, prime_to(p, 10)) == 1 % prime_to(p, 10)
-
-
-def test_large_moduli():
-    assert multiplicative_order(10, 10**30 + 57).value is None
-    assert "10^18" in multiplicative_order(10, 10**30 + 57).certificate
-    large = residue_aperiodicity(10, 10**30 + 57)
-    assert large.value is False
-    assert large.proof.check()
-    assert large.proof.order is None
-    assert residue_aperiodicity(10, 10**30).digits == 30
-    assert residue_aperiodicity(10, 10**900).certificate.startswith("a number of 901 digits divides 10^900: ")
-    found = residue_aperiodicity(10, 101)
-    assert "Z_q x| <10>, of order 101 * 4 = 404" in found.certificate
-    assert not replace(found.proof, q=100).check()
-    assert not ResidueGroup(10, 30, (1, 1), 7, None).check()
-    assert not replace(found.proof, order_of_base=Order(10, 101, 8, (2,))).check()
-    assert not replace(residue_aperiodicity(10, 100).proof, digits=1).check()
-    for bad in ((10, 0), (1, 5)):
-        for decide in (multiplicative_order, residue_aperiodicity):
-            with pytest.raises(InputError, match="at least"):
-                decide(*bad)
-    for args in ((10, 0), (10, 7, "up"), (10, 7, "msd", (1, 1, 1)), (10, 7, "lsd", (1, 1, 0), 1)):
-        with pytest.raises(InputError):
-            residue_machine(*args)
-    with pytest.raises(TooLarge, match="20000 states"):
-        residue_machine(10, 10**30, "msd", (1, 0, 0), 1)
-    with pytest.raises(InputError, match="modulus 0"):
-        digit_sum_machine(10, 0)
-
-
-@settings(max_examples=35)
-@given(st.integers(2, 12), st.integers(1, 14), st.lists(st.integers(0, 11), min_size=1, max_size=8))
-def test_digit_sums(base, p, figures):
-    figures = [min(figure, base - 1) for figure in figures]
-    written = digit_sum_machine(base, p).walk(tuple(figures))[1]
-    assert written == tuple(min(sum(figures[: k + 1]) % p, base - 1) for k in range(len(figures)))
-
-
-# ------------------------------------------------------------------------------------------------------------------------ sections
-
-
-def ring(children: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
-    return st.builds(Binary, st.sampled_from("+-*"), children, children)
-
-
-LEAVES = st.one_of(st.sampled_from([Var("a"), Var("b")]), st.integers(0, 4).map(Const))
-POLYNOMIALS = st.recursive(LEAVES, ring, max_leaves=4)
-
-
-@settings(max_examples=45)
-@given(POLYNOMIALS, st.integers(2, 4), st.integers(0, 2), st.none() | st.integers(2, 12))
-def test_sections_against_many_high_parts(expression, base, depth, p):
-    assume(p is not None or polynomial(expression) is not None)
-    task = Task("expr", expression if p is None else Binary("%", expression, Const(p)), base)
-    found, unit = sections(task, depth), base**depth
-    assert found.exact
-    assert found.check()
-    cut = unit if p is None else 1
-    values = {
-        tuple(evaluate(task.expression, x + unit * high, y + unit * low) // cut for high, low in product(range(8), range(8)))
-        for x, y in product(range(unit), range(unit))
-    }
-    assert found.count == len(values) == len(found.words)
-    for word, other in zip(found.words, found.words[1:], strict=False):
-        suffix = found.suffix(word, other)
-        assert found.rest(word, suffix) != found.rest(other, suffix)
-    if found.count > 1:
-        assert not replace(found, words=found.words[1:], count=found.count - 1).check()
-        assert not replace(found, words=(found.words[1], *found.words[1:])).check()
-
-
-@settings(max_examples=40)
-@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 30), st.integers(2, 5), st.integers(1, 2))
-def test_sections_of_affine_tasks_are_states(alpha, beta, gamma, base, depth):
-    """The rests after k digits are the carries that k steps of the minimal machine reach."""
-    machine = affine(f"{alpha}*a + {beta}*b + {gamma}", base)
-    states = {machine.start}
-    for _ in range(depth):
-        states = {following for state in states for following, _ in machine.table[state]}
-    assert sections(make_task(expr=f"{alpha}*a + {beta}*b + {gamma}", base=base), depth).count == len(states)
-
-
-@pytest.mark.parametrize(
-    ("text", "depth", "count", "exact"),
-    [
-        ("a*b", 0, 1, True),
-        ("a*b", 1, 100, True),
-        ("a*b", 2, 10_000, True),
-        ("a+b", 1, 2, True),
-        ("7*a", 1, 7, True),
-        ("a-b", 1, 2, True),
-        ("a*a+b", 1, 19, True),
-        ("a*a", 1, 10, True),
-        ("5", 2, 1, True),
-        ("(a+b)%101", 1, 19, True),
-        ("(a+b)%101", 2, 101, True),
-        ("(3*a+6*b)%9", 1, 3, True),
-        ("a*b%101", 1, 100, True),
-        ("a*b%4", 1, 7, True),  # xy mod 4 with 2x, 2y mod 4: 2 + 2 + 2 + 1
-        ("a*b%2", 1, 2, True),  # xy mod 2
-        ("a//3", 1, 10, False),
-    ],
-)
-def test_known_sections(text, depth, count, exact):
-    found = sections(make_task(expr=text), depth)
-    assert (found.count, found.exact) == (count, exact)
-    assert found.check()
-
-
-def test_sections_name_their_limits():
-    with pytest.raises(TooLarge, match="more than 1000000 values"):
-        sections(make_task("add"), 3)
-    with pytest.raises(TooLarge, match="depth 1000"):
-        sections(make_task("add"), 1000)
-    with pytest.raises(InputError, match="at least 0"):
-        sections(make_task("add"), -1)

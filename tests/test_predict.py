@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,7 +35,7 @@ def predicted(
     return predict(make_task(None, expr, base), encoding, placed, training, lengths, "either")
 
 
-CASES = [
+CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     # expression, encoding, further arguments, upward outcome, status, rule
     ("a + b", "absolute", {}, "truncation", "conditional", "zeros only"),
     ("a + b", "learned", {"layout": "aligned"}, "truncation", "conditional", "zeros only"),
@@ -115,8 +116,8 @@ CASES = [
 
 
 @pytest.mark.parametrize(("expr", "pe", "more", "upward", "status", "rule"), CASES)
-def test_upward(expr: str, pe: str, more: dict[str, object], upward: str, status: str, rule: str) -> None:
-    found = predicted(expr, pe, **more)  # type: ignore[arg-type]
+def test_upward(expr: str, pe: str, more: dict[str, Any], upward: str, status: str, rule: str) -> None:
+    found = predicted(expr, pe, **more)
     assert (found.outcome.upward, found.rule.status, found.rule_name) == (upward, status, rule)
     learned = {"exact": found.task.text, "truncation": True}.get(upward)
     assert (found.learned_function is not None) == (learned is not None)
@@ -124,7 +125,7 @@ def test_upward(expr: str, pe: str, more: dict[str, object], upward: str, status
 
 def test_every_rule_is_reached() -> None:
     bands = {"band holds the rule", "band undecided"}  # in test_bands.py
-    orders = {"cut out of order", "order unseen"}  # in test_ordered.py
+    orders = {"cut out of order", "order unseen"}  # in test_ordered_predictions.py
     assert {case[5] for case in CASES} | {"no rule"} | bands | orders == set(RULES)
     assert predicted("a // 3", "abacus").rule_name == "no rule"
 
@@ -158,9 +159,9 @@ def test_the_table_of_rules_is_that_of_the_code() -> None:
         ("either", "4", "(a + b) % 101", "window", {"window": 4}, "fails"),
     ],
 )
-def test_downward(domain: str, train: str, expr: str, pe: str, more: dict[str, object], downward: str | None) -> None:
+def test_downward(domain: str, train: str, expr: str, pe: str, more: dict[str, Any], downward: str | None) -> None:
     """D_abn never shows a 0 on top; with a shorter length beside it, padding does."""
-    found = predicted(expr, pe, train=train, domain=domain, lengths=(1, 2, 3, 4, 5), **more)  # type: ignore[arg-type]
+    found = predicted(expr, pe, train=train, domain=domain, lengths=(1, 2, 3, 4, 5), **more)
     assert found.outcome.downward == downward
     said = found.paper.outcome.downward
     differs = None not in (said, downward) and said != downward
@@ -184,9 +185,9 @@ def test_relative_attention_needs_room_above_the_digits_asked_for(width: int, ou
 
 
 @given(st.sampled_from(CASES), st.sets(st.integers(1, 12), min_size=1))
-def test_the_outcome_does_not_depend_on_how_far_one_asks(case: tuple[object, ...], lengths: set[int]) -> None:
+def test_the_outcome_does_not_depend_on_how_far_one_asks(case: tuple[Any, ...], lengths: set[int]) -> None:
     expr, pe, more, upward, *_ = case
-    found = predicted(expr, pe, lengths=tuple(sorted(lengths)), **{"width": 12, **more})  # type: ignore[arg-type]
+    found = predicted(expr, pe, lengths=tuple(sorted(lengths)), **{"width": 12, **more})
     assert found.outcome.upward in (None, upward)
     for row in found.accuracy:
         kind = found.outcome.of(row.region)
@@ -197,8 +198,8 @@ def test_the_outcome_does_not_depend_on_how_far_one_asks(case: tuple[object, ...
 
 
 @pytest.mark.parametrize(("expr", "pe", "more"), [case[:3] for case in CASES])
-def test_shown_in_every_form(expr: str, pe: str, more: dict[str, object]) -> None:
-    found = predicted(expr, pe, **more)  # type: ignore[arg-type]
+def test_shown_in_every_form(expr: str, pe: str, more: dict[str, Any]) -> None:
+    found = predicted(expr, pe, **more)
     assert all("\n" not in reason for reason in found.reasons)
     assert found.rule.refuted_by in prediction_text(found)
     assert prediction_json(found)["rule"] == found.rule_name

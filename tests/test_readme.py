@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,7 +13,7 @@ from verify.certificates.files import outcome
 from verify.claims.schema import load_claims
 from verify.verdicts.engine import run_claims
 from verify.verdicts.evidence import load_evidence
-from verify.verdicts.reevaluate import Fresh
+from verify.verdicts.reevaluate import Fresh, Job
 
 README = (ROOT / "README.md").read_text()
 
@@ -22,7 +23,7 @@ def test_the_verdict_table_is_that_of_the_committed_evidence() -> None:
     shown = dict(re.findall(r"^ *([a-z0-9][a-z0-9.-]+) +(?:theorem|derived|empirical|table) +([a-z]+) ", README, re.MULTILINE))
     claims, runs = load_claims(ROOT / "paper_claims.yaml").claims, load_evidence(ROOT / "results")
 
-    def as_committed(jobs):  # type: ignore[no-untyped-def]
+    def as_committed(jobs: Sequence[Job]) -> list[Fresh]:
         entries = {run.spec.digest: {entry["length"]: entry for entry in run.result["evaluation"]} for run in runs}
         return [Fresh(job.folder, entries[job.folder.name]) for job in jobs]
 

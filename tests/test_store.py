@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -132,7 +133,7 @@ def test_committed_specs_keep_their_digests() -> None:
         assert spec_from_dict(json.loads(path.read_bytes())).digest == path.parent.name
 
 
-CHANGES: list[dict[str, object]] = [
+CHANGES: list[dict[str, Any]] = [
     {"seed": 1}, {"steps": 21}, {"lr": 2e-3}, {"base": 4}, {"task": "mul"}, {"layout": "aligned"},
     {"encoding": "relative"}, {"layout": "aligned", "encoding": "banded"}, {"width": 4},
     {"train_lengths": (1,)}, {"test_lengths": (1,)}, {"train_domain": "both"}, {"test_domain": "both"},
@@ -144,7 +145,7 @@ CHANGES: list[dict[str, object]] = [
 
 
 def test_every_change_gives_another_digest() -> None:
-    specs = [replace(TINY, **change) for change in CHANGES]  # type: ignore[arg-type]
+    specs = [replace(TINY, **change) for change in CHANGES]
     assert len({spec.digest for spec in [TINY, *specs]}) == len(specs) + 1
 
 
@@ -161,9 +162,9 @@ def test_every_change_gives_another_digest() -> None:
         ({"curriculum": 2, "train_pairs": 2}, "leave one"), ({"machine": "{}"}, "machine"), ({"train_pairs": -1}, "train_pairs"),
     ],
 )  # fmt: skip
-def test_refused_specs(change: dict[str, object], part: str) -> None:
+def test_refused_specs(change: dict[str, Any], part: str) -> None:
     with pytest.raises(InputError, match=part):
-        replace(TINY, **change)  # type: ignore[arg-type]
+        replace(TINY, **change)
 
 
 def test_registrations_are_found_by_run(done: Run, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from empirical.runs.spec import RunSpec
 from empirical.runs.store import Run
 from empirical.study.evaluate import answer, draw_test
 from empirical.training.loop import train
+from tests.certified import with_weights
 from tests.command import command, refused
 from tests.networks import TINY
-from tests.test_certify import with_weights
 from theory.errors import InputError
 from verify.certificates.proof import certify
 

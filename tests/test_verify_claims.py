@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,11 @@ claims:
     evidence: {check: modular_multiplication_limit, params: {moduli: [3], reciprocal: false}}
 """
 
+Write = Callable[[str | bytes], Path]
+
 
 @pytest.fixture
-def write(tmp_path: Path):  # type: ignore[no-untyped-def]
+def write(tmp_path: Path) -> Write:
     def put(text: str | bytes) -> Path:
         path = tmp_path / "paper_claims.yaml"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -56,7 +59,7 @@ def write(tmp_path: Path):  # type: ignore[no-untyped-def]
     return put
 
 
-def test_good_file(write) -> None:  # type: ignore[no-untyped-def]
+def test_good_file(write: Write) -> None:
     loaded = load_claims(write(GOOD))
     assert [claim.id for claim in loaded.claims] == ["first", "second"]
     assert re.fullmatch(r"[0-9a-f]{64}", loaded.sha256)
@@ -128,7 +131,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("old", "new", "line", "words"), BROKEN, ids=[f"{index}-{row[3][:20]}" for index, row in enumerate(BROKEN)])
-def test_one_line_with_its_place(write, old: str, new: str, line: int, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_one_line_with_its_place(write: Write, old: str, new: str, line: int, words: str) -> None:
     assert old in GOOD
     with pytest.raises(InputError) as error:
         load_claims(write(GOOD.replace(old, new, 1)))
@@ -152,19 +155,19 @@ def test_one_line_with_its_place(write, old: str, new: str, line: int, words: st
         b"x" * (MAX_BYTES + 1),
     ],
 )
-def test_files_that_are_no_claims(write, raw: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_files_that_are_no_claims(write: Write, raw: bytes) -> None:
     with pytest.raises(InputError, match=r"^paper_claims\.yaml:\d+: [^\n]+$"):
         load_claims(write(raw))
 
 
-def test_the_only_claim_of_a_file_is_refused_for_what_is_wrong_with_it(write) -> None:  # type: ignore[no-untyped-def]
+def test_the_only_claim_of_a_file_is_refused_for_what_is_wrong_with_it(write: Write) -> None:
     """Not for the list of claims, which is empty without it."""
     alone = GOOD[: GOOD.index("  - id: second")].replace("measure: truth", "measure: beauty")
     with pytest.raises(InputError, match=r"^paper_claims\.yaml:14: claims\.0\.evidence\.measure: "):
         load_claims(write(alone))
 
 
-def test_alias_bomb_is_refused_at_once(write) -> None:  # type: ignore[no-untyped-def]
+def test_alias_bomb_is_refused_at_once(write: Write) -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
     started = time.monotonic()
     with pytest.raises(InputError, match="anchors and aliases"):
@@ -172,7 +175,7 @@ def test_alias_bomb_is_refused_at_once(write) -> None:  # type: ignore[no-untype
     assert time.monotonic() - started < 2
 
 
-def test_deep_nesting_is_refused_at_once(write) -> None:  # type: ignore[no-untyped-def]
+def test_deep_nesting_is_refused_at_once(write: Write) -> None:
     started = time.monotonic()
     with pytest.raises(InputError, match="nested more than"):
         load_claims(write("[" * 900_000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ claims:
     evidence: {runs: {group: tiny}, measure: truth, lengths: n+1}
 """
 
+Call = Callable[..., tuple[int, str, str]]
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -59,7 +62,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def invoke(*arguments: str | Path) -> tuple[int, str, str]:
@@ -80,7 +83,7 @@ def refused(answer: tuple[int, str, str], *words: str) -> None:
     assert all(word in err for word in words), err
 
 
-def test_real_network_from_claim_to_verdict(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_real_network_from_claim_to_verdict(call: Call, trained: Path, tmp_path: Path) -> None:
     claims = tmp_path / "tiny.yaml"
     claims.write_text(TINY)
     code, out, _ = call("all", "--claims", claims, "--results", trained, "--examples", 40, "--seed", 3, "--json")
@@ -95,7 +98,7 @@ def test_real_network_from_claim_to_verdict(call, trained: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["result.json", "weights.safetensors", "metrics.jsonl", "spec.json"])
 @pytest.mark.parametrize("harm", ["cut", "edit"])
-def test_harmed_results_are_refused(call, trained: Path, tmp_path: Path, name: str, harm: str) -> None:  # type: ignore[no-untyped-def]
+def test_harmed_results_are_refused(call: Call, trained: Path, tmp_path: Path, name: str, harm: str) -> None:
     results, claims = tmp_path / "results", tmp_path / "tiny.yaml"
     shutil.copytree(trained, results)
     claims.write_text(TINY)
@@ -105,7 +108,7 @@ def test_harmed_results_are_refused(call, trained: Path, tmp_path: Path, name: s
     refused(call("all", "--claims", claims, "--results", results), name)
 
 
-def test_forged_counts_with_fresh_digests_are_an_error(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_forged_counts_with_fresh_digests_are_an_error(call: Call, trained: Path, tmp_path: Path) -> None:
     """Whoever also recomputes the digest is caught by the weights."""
     from empirical.runs.store import self_digest, to_json
 
@@ -135,7 +138,7 @@ def test_forged_counts_with_fresh_digests_are_an_error(call, trained: Path, tmp_
         ("p2-5-multiplication-not-invariant", "bases: [2, 10], expected: false", "bases: [2, 10], expected: true"),
     ],
 )
-def test_planted_wrong_claim_is_refuted(call, tmp_path: Path, claim_id: str, old: str, new: str) -> None:  # type: ignore[no-untyped-def]
+def test_planted_wrong_claim_is_refuted(call: Call, tmp_path: Path, claim_id: str, old: str, new: str) -> None:
     claims = tmp_path / "paper_claims.yaml"
     start = OURS.index(f"id: {claim_id}\n")
     assert old in OURS[start:]
@@ -145,7 +148,7 @@ def test_planted_wrong_claim_is_refuted(call, tmp_path: Path, claim_id: str, old
         assert (code, json.loads(out)["claims"][0]["verdict"]) == (0, verdict)
 
 
-def test_table_for_people(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_table_for_people(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("run", "p2-8-addition-low-digits", "p2-10-downward", "--results", tmp_path)
     assert code == 0
     assert "supported" in out
@@ -154,7 +157,7 @@ def test_table_for_people(call, tmp_path: Path) -> None:  # type: ignore[no-unty
     assert str(ROOT / "paper_claims.yaml") in out
 
 
-def test_list_and_show(call) -> None:  # type: ignore[no-untyped-def]
+def test_list_and_show(call: Call) -> None:
     code, out, _ = call("list", "--json")
     assert code == 0
     assert len(json.loads(out)["claims"]) >= 20
@@ -163,7 +166,7 @@ def test_list_and_show(call) -> None:  # type: ignore[no-untyped-def]
     assert json.loads(call("show", "p2-5-addition-invariant", "--json")[1])["kind"] == "theorem"
 
 
-def test_mistakes_are_one_line(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_mistakes_are_one_line(call: Call, tmp_path: Path) -> None:
     refused(call("run", "p2-5-adition-invariant"), "did you mean p2-5-addition-invariant")
     refused(call("show", "nothing-like-it-at-all"), "unknown claim")
     refused(call("all", "--claims", tmp_path / "none.yaml"), "--claims")
@@ -174,7 +177,7 @@ def test_mistakes_are_one_line(call, tmp_path: Path) -> None:  # type: ignore[no
 
 
 @pytest.mark.parametrize("arguments", [("all", "--examples", "0"), ("nonsense",), ("run",), ("all", "--seed", "x")])
-def test_usage(call, arguments: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+def test_usage(call: Call, arguments: tuple[str, ...]) -> None:
     code, out, err = call(*arguments)
     assert code == 2
     assert out == ""
@@ -189,7 +192,7 @@ def test_no_torch_without_networks() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_all_filters_notes_and_compares(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_all_filters_notes_and_compares(call: Call, trained: Path, tmp_path: Path) -> None:
     claims, ledger = tmp_path / "tiny.yaml", tmp_path / "ledger.jsonl"
     claims.write_text(TINY.replace("family: tiny", "family: other", 1))
     common = ("--claims", claims, "--results", trained, "--examples", 40, "--seed", 3, "--ledger", ledger)
@@ -213,7 +216,7 @@ def test_all_filters_notes_and_compares(call, trained: Path, tmp_path: Path) -> 
     assert ledger.read_text() == lines  # refused before anything was decided
 
 
-def test_report_files(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_report_files(call: Call, trained: Path, tmp_path: Path) -> None:
     claims, page = tmp_path / "tiny.yaml", tmp_path / "report.html"
     claims.write_text(TINY)
     common = ("--claims", claims, "--results", trained)
@@ -242,7 +245,7 @@ def test_report_files(call, trained: Path, tmp_path: Path) -> None:  # type: ign
     assert not list(tmp_path.glob("n*"))  # nothing decided, nothing written
 
 
-def test_retraining_puts_new_networks_in_the_place_of_the_old(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_retraining_puts_new_networks_in_the_place_of_the_old(call: Call, trained: Path, tmp_path: Path) -> None:
     claims, into = tmp_path / "tiny.yaml", tmp_path / "anew"
     claims.write_text(TINY)
     common = ("--claims", claims, "--results", trained, "--examples", 40, "--json")
@@ -255,7 +258,7 @@ def test_retraining_puts_new_networks_in_the_place_of_the_old(call, trained: Pat
     refused(call("run", "p2-8-addition-low-digits", "--results", trained, "--retrain", "p2-8-addition-low-digits"), "rests on no networks")
 
 
-def test_lint_and_schema(call, trained: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_lint_and_schema(call: Call, trained: Path, tmp_path: Path) -> None:
     code, out, _ = call("lint")
     assert code == 0, out
     claims = tmp_path / "tiny.yaml"

@@ -152,7 +152,7 @@ def test_in_a_real_browser(page: str, tmp_path: Path) -> None:
 
 def test_a_plot_says_in_words_what_it_shows() -> None:
     svg = accuracy_plot("t & u", [Point("length 4", 0.5, 0.4, 0.6, "seed 1")], {"length 4": (0.95, 1.0)}, {"length 4": 1 / 3})
-    assert ElementTree.fromstring(svg).find("{http://www.w3.org/2000/svg}desc").text == "seed 1: 50 % (40 % to 60 %)"  # type: ignore[union-attr]
+    assert ElementTree.fromstring(svg).findtext("{http://www.w3.org/2000/svg}desc") == "seed 1: 50 % (40 % to 60 %)"
     assert "theory at length 4: 33.33 %" in svg
     assert "no measurement yet" in accuracy_plot("t", [], {}, {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -246,10 +247,7 @@ def test_a_family_at_its_edges_errs_no_more_often_than_one_claim() -> None:
     wrong = 0
     for _ in range(TRIALS):
         rows = {f"c{n}": [Cell(4, int(rng.binomial(400, 0.5)), 400)] for n in range(5)}
-        rules = {
-            name: lambda alpha, row=row: in_region([row], {4: Interval(0.5, 1.0)}, alpha, 1, 1)  # type: ignore[misc]
-            for name, row in rows.items()
-        }
+        rules = {name: lambda alpha, row=row: in_region([row], {4: Interval(0.5, 1.0)}, alpha, 1, 1) for name, row in rows.items()}
         decided = holm(rules, dict.fromkeys(rules, LEVEL))
         wrong += any(decision.verdict == SUPPORTED for decision in decided.values())
     assert wrong / TRIALS <= MOST
@@ -307,7 +305,7 @@ def test_false_refutation_of_a_fit() -> None:
 def test_holm_relaxes_the_level_as_claims_are_decided() -> None:
     asked: list[tuple[str, float]] = []
 
-    def rule(name: str, needed: float):  # type: ignore[no-untyped-def]
+    def rule(name: str, needed: float) -> Callable[[float], Decision]:
         def decide(alpha: float) -> Decision:
             asked.append((name, alpha))
             return Decision(SUPPORTED if needed <= alpha else INCONCLUSIVE, "")

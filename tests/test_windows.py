@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from fractions import Fraction
 from functools import cache
 from itertools import product
@@ -219,11 +219,11 @@ def counted(
             out += [(weight, encode(layout, task, x, y, length)) for x in range(*a) for y in range(*b)]
         return out
 
-    votes: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+    votes: dict[tuple[int, ...], dict[int, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     for length in trained:
         for weight, line in weighted(domain, length):
             for t in range(group, len(line), group):
-                votes[tuple(line[max(0, t - window - 1) : t])][line[t]] += weight  # type: ignore[assignment]
+                votes[tuple(line[max(0, t - window - 1) : t])][line[t]] += weight
     best = {context: max(sorted(found), key=found.__getitem__) for context, found in votes.items()}
     everything: dict[tuple[int, ...], set[int]] = defaultdict(set)
     for length in range(1, 6):

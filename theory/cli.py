@@ -90,13 +90,13 @@ def _predict(
     task: str | None, expr: str | None, machine: str | None, modulus: int | None, base: int, pe: str, window: int | None,
     layers: int, layout: str | None, direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str | None,
 ) -> Prediction:  # fmt: skip
-    from theory.language.domains import make_training, parse_lengths, tested_domain
+    from theory.language.domains import domain_of_tests, make_training, parse_lengths
     from theory.language.encodings import DEFAULT_LAYOUT, make_encoding
     from theory.language.layouts import make_layout
     from theory.predictions.predict import predict
 
     encoding, asked = make_encoding(pe, window, layers), parse_lengths(lengths)
-    training, tested = make_training(train_domain, train), tested_domain(domain, train_domain)
+    training, tested = make_training(train_domain, train), domain_of_tests(domain, train_domain)
     make_training(tested, asked)
     placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), width or max(*asked, *training.lengths), direction)
     if width is not None and width < max(*asked, *training.lengths):

@@ -10,7 +10,7 @@ from typing import Any
 
 from empirical.runs.spec import PRESETS, RunSpec, spec_from_dict
 from theory.errors import InputError
-from theory.language.domains import parse_lengths, tested_domain
+from theory.language.domains import domain_of_tests, parse_lengths
 from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS
 
 #: short name -> field of RunSpec
@@ -68,7 +68,7 @@ def make_spec(settings: Mapping[str, Any]) -> RunSpec:
             values.setdefault("width", max(trained, tested))
     values.setdefault("layout", DEFAULT_LAYOUT.get(ENCODINGS.get(str(values.get("encoding")), ""), "padded"))
     if values.get("train_domain") == "ordered":
-        values.setdefault("test_domain", tested_domain(None, "ordered"))
+        values.setdefault("test_domain", domain_of_tests(None, "ordered"))
     layers, heads, dim = PRESETS[preset]
     return spec_from_dict({"layers": layers, "heads": heads, "dim": dim, **values})
 

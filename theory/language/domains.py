@@ -163,7 +163,7 @@ def check_signs(task: Task, *domains: str) -> None:
         raise InputError(f"{task.text} may be negative, which has no digits: use {order}a result modulo a power of the base")
 
 
-def tested_domain(domain: str | None, trained: str) -> str:
+def domain_of_tests(domain: str | None, trained: str) -> str:
     """The test domain where one is named; else `either`, or `ordered` as in training."""
     return domain or ("ordered" if trained == "ordered" else "either")
 

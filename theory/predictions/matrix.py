@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from theory.automata.machine_tasks import read_machine_task
 from theory.errors import InputError
-from theory.language.domains import Training, tested_domain
+from theory.language.domains import Training, domain_of_tests
 from theory.language.encodings import DEFAULT_LAYOUT, ENCODINGS, FAMILIES, make_encoding
 from theory.language.layouts import LAYOUTS, Layout, make_layout
 from theory.language.tasks import CATALOGUE, ORDERED, Task, make_task, needs_modulus
@@ -85,7 +85,7 @@ def _predict(task: Task, family: str, layout: Layout, training: Training, length
     kind = ENCODINGS.get(family)
     if kind in ("banded", "relative") and layout.fixed:
         layout = replace(layout, width=layout.width + ROOM)
-    encoding, domain = make_encoding(family, window if kind == "window" else None), tested_domain(None, training.domain)
+    encoding, domain = make_encoding(family, window if kind == "window" else None), domain_of_tests(None, training.domain)
     return predict(task, encoding, layout, training, lengths, domain)
 
 

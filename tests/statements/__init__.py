@@ -1,0 +1,1 @@
+"""The checks behind the table of tests/test_statements.py."""
