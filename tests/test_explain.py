@@ -182,7 +182,8 @@ def test_the_smallest_window_is_stated(expr: str) -> None:
     assert said in called("theory", "predict", "--expr", expr).out
     assert said in explain(found, "text")
     end = "least" if direction == "lsd" else "most"
-    assert f"smallest window, {end} significant digit first: {window.digits} tokens" in called("theory", "advise", "--expr", expr).out
+    stated = f"smallest window, interleaved, {end} significant digit first: {window.digits} tokens"
+    assert stated in called("theory", "advise", "--expr", expr).out
     assert "smallest window" not in called("theory", "predict", "--expr", "a*b").out
 
 
