@@ -177,12 +177,15 @@ def test_verdicts_can_be_read_back(verdicts: list[Verdict], tmp_path: Path) -> N
     found, provenance = formats.read_verdicts(path, LOADED)
     assert [one.verdict for one in found] == [one.verdict for one in verdicts]
     assert provenance == PROVENANCE
+    whole = path.read_text()
+    with pytest.raises(InputError, match="verdicts on other claims"):
+        formats.read_verdicts(path, replace(LOADED, sha256="2" * 64))
     for text, words in (
         ("{", "not what arith-verify all --json writes"),
         ("[]", "not what"),
         ('{"claims": [1], "sha256": ""}', "not what"),
-        (path.read_text().replace("0" * 64, "2" * 64), "verdicts on other claims"),
-        (path.read_text().replace('"supported"', '"sure"'), "verdicts on other claims"),
+        (whole.replace("0" * 64, "2" * 64), "edited since"),
+        (whole.replace('"refuted"', '"supported"').replace('"untested"', '"supported"'), "edited since"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=words):

@@ -96,13 +96,7 @@ def write_report(
         from verify.reports.html import html_report
 
         folder = results_folder(results)
-        runs = load_evidence(folder)
-        try:
-            texts[html] = html_report(loaded, found, provenance, runs, folder)
-        except (KeyError, TypeError, AttributeError):
-            if verdicts is None:
-                raise
-            raise InputError(f"{verdicts}: evidence that arith-verify all --json does not write: write it anew") from None
+        texts[html] = html_report(loaded, found, provenance, load_evidence(folder), folder)
     if markdown is not None:
         texts[markdown] = formats.markdown(loaded, found, provenance) + "\n"
     if junit is not None:
