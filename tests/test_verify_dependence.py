@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.test_verify_claims import GOOD
-from tests.test_verify_engine import claim, decide, run
+from tests.test_verify_engine import claim, decide, run, table
 from theory.errors import InputError
 from verify.claims.dependence import foundations, misplaced, shaken
-from verify.claims.schema import ROOT, Claim, Loaded, load_claims
+from verify.claims.lint import problems
+from verify.claims.schema import ROOT, Claim, Loaded, TableEvidence, load_claims
 from verify.reports.formats import markdown
 from verify.reports.html import html_report
 from verify.reports.text import make_console, print_claim, print_verdicts
@@ -99,6 +100,17 @@ def test_lint_finds_dependences_that_cannot_be_meant() -> None:
         "claim a depends on c already through reading-b",
         "claim t is proven, so it cannot depend on c, which networks decide",
     ]
+
+
+def test_lint_finds_a_published_row_of_a_task_that_nobody_knows(tmp_path: Path) -> None:
+    row = table("at_least", [99.9, 99.8], threshold=0.95)
+    assert problems(Loaded(tmp_path / "x.yaml", "0" * 64, (row,)), []) == []
+    for name, words in (("mod-ad", "claim c: unknown task 'mod-ad'"), ("add", "claim c: ")):  # add takes no modulus
+        assert isinstance(row.evidence, TableEvidence)
+        evidence = row.evidence.model_copy(update={"table": row.evidence.table.model_copy(update={"task": name})})
+        other = row.model_copy(update={"evidence": evidence})
+        (found,) = problems(Loaded(tmp_path / "x.yaml", "0" * 64, (other,)), [])
+        assert found.startswith(words)
 
 
 def test_our_own_claims_stand_on_one_another_and_in_order() -> None:

@@ -6,11 +6,23 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from theory.errors import InputError
+from theory.language.tasks import make_task
 from theory.predictions.rules import ASSUMPTIONS
 from verify.checks import REGISTRY
 from verify.claims.dependence import misplaced
 from verify.claims.evidence_kinds import Runs
-from verify.claims.schema import ROOT, CertificateEvidence, CheckEvidence, Claim, ClaimsFile, Loaded, ProbesEvidence, RunsEvidence
+from verify.claims.schema import (
+    ROOT,
+    CertificateEvidence,
+    CheckEvidence,
+    Claim,
+    ClaimsFile,
+    Loaded,
+    ProbesEvidence,
+    RunsEvidence,
+    TableEvidence,
+)
 
 if TYPE_CHECKING:
     from empirical.runs.store import Run
@@ -35,6 +47,12 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
             found.append(f"claims {other} and {claim.id} say the same")
         if "TODO" in claim.statement:
             found.append(f"claim {claim.id} is not written yet")
+        if isinstance(claim.evidence, TableEvidence):
+            table = claim.evidence.table
+            try:
+                make_task(table.task, base=table.base, modulus=table.modulus)
+            except InputError as error:
+                found.append(f"claim {claim.id}: {error}")
         registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim))
         if registered and claim.registration is None:
             found.append(f"claim {claim.id}: its runs are registered, but the claim does not say when")
