@@ -282,7 +282,8 @@ def recorded(run: Run) -> Outcome:
     content = read(path)
     if content.get("weights_sha256") != run.result["weights_sha256"] or content.get("run") != run.spec.digest:
         raise InputError(f"{path}: it is of other weights: certify the run again")
-    shown, wrong = f"as proved when its {path.name} was made", content.get("wrong_input")
+    left_out = "; its weights are left out of the store" if run.trimmed else ""
+    shown, wrong = f"as proved when its {path.name} was made{left_out}", content.get("wrong_input")
     if isinstance(wrong, dict):
         a, b = int(wrong["a"]), int(wrong["b"])
         if (given := answer(run, a, b)) == run.spec.make_task()(a, b):
