@@ -121,10 +121,10 @@ def scored_claim(rule: str = "at_least", threshold: float = 0.95, groups: int = 
 def test_a_claim_on_the_score_counts_groups(right: int, wrong: int, one: Claim, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tally = Tally("all", right, right + wrong, 0.0, 1.0)
     monkeypatch.setattr("verify.verdicts.evidence.registered", lambda run: True)
-    monkeypatch.setattr("verify.verdicts.score.score", lambda store, runs, pattern: SimpleNamespace(total=tally))
+    monkeypatch.setattr("verify.verdicts.basis.score", lambda store, runs, pattern: SimpleNamespace(total=tally, rows=()))
     (found,) = decide(one, [run(0)])
     assert found.verdict == verdict
-    assert found.evidence == {"right": right, "decided": right + wrong}
+    assert found.evidence == {"right": right, "decided": right + wrong, "groups": []}
     assert decide(one, [])[0].verdict == UNTESTED
     monkeypatch.setattr("verify.verdicts.evidence.registered", lambda run: False)
     assert decide(one, [run(0)])[0].verdict == UNTESTED

@@ -114,7 +114,7 @@ def smallest_window(machine: Transducer, shown: str = "ab") -> int | None:
         TooLarge: more than MAX_SITUATIONS situations to follow.
 
     >>> from theory.language.tasks import make_task
-    >>> smallest_window(affine_transducer(make_task("add")))  # tokens: a_i, c_{i-1}, b_{i-1}, a_{i-1}
+    >>> smallest_window(local_machine(make_task("add"), "lsd"))  # tokens: a_i, c_{i-1}, b_{i-1}, a_{i-1}
     4
     """
     source = all_inputs(machine, shown=shown)
@@ -242,7 +242,7 @@ def training_length(task: Task, machine: Transducer, visible: int, domain: str =
 
     >>> from theory.language.tasks import make_task
     >>> task = make_task("add")
-    >>> training_length(task, affine_transducer(task), visible=5)
+    >>> training_length(task, local_machine(task, "lsd"), visible=5)
     4
     """
     goal, n = Contexts(all_inputs(machine, domain, shown), visible).count(), 1
