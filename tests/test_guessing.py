@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ SHAPES = st.one_of(
         ("a == b", "a < b", "max(a, b)", "min(a, 2*b)", "abs(a - b)", "abs(2*a - b)", "a // 3", "digitsum(a)", "a*b % 5", "a*b // 3")
     ),
     st.tuples(*[st.integers(0, 5)] * 3, st.integers(2, 30)).map(lambda c: f"({c[0]}*a + {c[1]}*b + {c[2]}) % {c[3]}"),
+    st.tuples(*[st.integers(0, 13)] * 3).map(lambda c: f"{c[0]}*a + {c[1]}*b + {c[2]}"),
 )
 
 
@@ -56,6 +58,17 @@ def test_the_best_predictor_is_within_the_bounds(expr: str, size: tuple[int, int
     task = make_task(expr=expr, base=size[0])
     low, high = guess_bounds(task, make_layout("interleaved", 1, direction), domain, size[1])
     assert low <= searched(task, direction, domain, size[1]) <= high
+
+
+@pytest.mark.parametrize("expr", ["a + b", "2*a", "5*a + 9*b + 7", "12*a", "25*a"])
+def test_overflow_digits_are_guessed_before_the_longer_operand_is_known(expr: str) -> None:
+    """Most significant first of D_n. Were it known, 7/12 of the sums of two binary digits could be right, and only 1/2 can."""
+    layout = make_layout("interleaved", 1, "msd")
+    for base, length in ((2, 1), (2, 2), (2, 3), (3, 2), (4, 2)):
+        task = make_task(expr=expr, base=base)
+        share = searched(task, "msd", "either", length)
+        assert guess_bounds(task, layout, "either", length) == (share, share)
+    assert guess_bounds(make_task("add", base=2), layout, "either", 2)[0] == Fraction(1, 2)
 
 
 def test_bounds_that_say_something() -> None:

@@ -24,9 +24,10 @@ def guess_bounds(task: Task, layout: Layout, domain: str, length: int) -> tuple[
     """(low, high): the best predictor is right on a share between them of a domain's lines, in an interleaved layout."""
     counted = lookahead(task, layout.result_direction, 0) if looks_ahead(task, layout) and domain != "ordered" else None
     if counted is not None:  # by who knows the box of the operands; who does not can answer as in the heaviest
+        if (domain, layout.result_direction) == ("either", "msd"):
+            return (share := counted.by_top_group(length)), share
         shares = counted.by_box(domain, length)
-        known = len(shares) == 1 or (domain, layout.result_direction) == ("either", "msd")
-        return sum(shares, Fraction(0)) if known else max(shares), sum(shares, Fraction(0))
+        return max(shares), sum(shares, Fraction(0))
     return Fraction(1, _candidates(task, layout.result_direction, length)), _most(task, layout.result_direction, domain, length)
 
 

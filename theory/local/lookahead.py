@@ -8,7 +8,7 @@ i depends on digits that come later in the order of the result. A predictor with
   a line counts where all its result digits are right.
 
 The accuracy of the best such predictor is exact here, and a bound for all others, who may have to guess the box too; most significant first
-the first group shows that of D_n. k = 0 is the interleaved layout read against the
+the top group of the operands shows that of D_n, but overflow digits are written before it. k = 0 is the interleaved layout read against the
 machine; in a question-then-answer layout all digits are there, and k says how far a network looks.
 
 Derivation. Let the machine read groups t = 0, 1, .., T-1; the result is written from T-1 down to 0. When digit t is asked for, the groups
@@ -74,16 +74,39 @@ class Lookahead:
 
     def by_box(self, domain: str, length: int) -> list[Fraction]:
         """That share for each box of the domain; they sum to it."""
+        width = max(length, self.task.result_width(length))
+        return [line * self._right(runs, width) for line, runs in self._boxes(domain, length, width)]
+
+    def by_top_group(self, length: int) -> Fraction:
+        """The share of D_n, most significant first and without lookahead, for who learns the box from the top group of the operands.
+
+        The overflow digits are written before it, behind groups of zeros, so they are the same guesses in every box.
+        """
+        width = max(length, self.task.result_width(length))
+        boxed = self._boxes("either", length, width)
+        known = sum((line * self._right(runs, width) for line, runs in boxed), Fraction(0))  # and the values of all that can follow
+        if width == length:
+            return known
+        begun = [self._nothing]
+        for _ in range(width - length):
+            begun = [part for one in begun for after in self._moves(one, (range(1), range(1))) for part in _parts(after)]
+        return max(sum((line * self._lines(one, runs[:-1]) for line, runs in boxed), Fraction(0)) for one in begun)
+
+    def _lines(self, information: Information, runs: Runs) -> int:
+        """How many lines are right once the next group is looked at; the values are solved."""
+        return sum(ways * self.values[after, rest] for after, rest, ways in self._back(information, runs))
+
+    def _boxes(self, domain: str, length: int, width: int) -> list[tuple[Fraction, Runs]]:
+        """Of each box of the domain the share of one line, and what its groups can be."""
         found = []
         for box in boxes(domain, length, self.task.base):
-            width = max(length, self.task.result_width(length))
             order = range(width) if self.machine.direction == "lsd" else range(width)[::-1]
             runs: list[tuple[Digits, int]] = []
             for place in order:
                 digits = digits_at(box.a, place, self.task.base), digits_at(box.b, place, self.task.base)
                 runs[-1:] = [(digits, runs[-1][1] + 1)] if runs and runs[-1][0] == digits else [*runs[-1:], (digits, 1)]
             size = prod((len(x) * len(y)) ** groups for (x, y), groups in runs)
-            found.append(box.weight * Fraction(self._right(tuple(runs), width), size))
+            found.append((box.weight / size, tuple(runs)))
         return found
 
     @property
