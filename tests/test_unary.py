@@ -41,6 +41,8 @@ def test_what_is_held_out_is_never_seen_with_another_b(sampling: str) -> None:
     pairs, unseen = draw_test(spec, 2, 500, CPU)
     tested = {tuple(row) for row in stream.renderer.lines(pairs).token_NT.tolist()}
     assert unseen
+    assert not draw_test(spec, 3, 50, CPU)[1]  # one a in eleven is shorter: b, which is not shown, is the longer one
+    assert draw_test(replace(spec, test_domain="both"), 3, 50, CPU)[1]
     assert not pairs.b_ND.any()
     assert 60 < len(trained) < 90  # of 100
     assert 10 < len(tested) < 40

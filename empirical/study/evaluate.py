@@ -43,11 +43,12 @@ def greedy(model: GPT, lines: Lines) -> Tensor:
 def draw_test(spec: RunSpec, length: int, count: int, device: torch.device) -> tuple[Pairs, bool]:
     """Test pairs at one length, and whether they are all held out of training.
 
-    At trained lengths only held-out pairs are kept; where the domain is so small that none is, all pairs are.
+    At trained lengths only held-out pairs are kept; where the domain is so small that none is, all pairs are. At other lengths pairs are
+    new, unless b is not shown, and may be the longer one: then an a that training shows may stand in a longer line.
     """
     sampler = PairSampler(spec.test_domain, (length,), spec.base, device, spec.make_layout().shown)
     if length not in spec.train_lengths:
-        return sampler.draw(count), True
+        return sampler.draw(count), "b" in sampler.shown or spec.test_domain in ("both", "ordered")
     kept: list[Pairs] = []
     for _ in range(DRAWS):
         pairs = sampler.draw(count)

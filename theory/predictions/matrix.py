@@ -190,7 +190,8 @@ def write_advice(task: Task, found: Sequence[Cell], form: str) -> str:
 
 
 def _tokens(window: Property) -> str:
-    return window.certificate if window.digits is None else f"{window.digits} tokens before the query ({window.certificate})"
+    count = "1 token" if window.digits == 1 else f"{window.digits} tokens"
+    return window.certificate if window.digits is None else f"{count} before the query ({window.certificate})"
 
 
 def _row(cell: Cell) -> tuple[str, ...]:

@@ -116,13 +116,14 @@ def window_text(found: Prediction) -> str:
     if found.window.digits is None:
         return f"none is enough ({found.window.certificate})"
     where = found.layout.name if found.layout.interleaved else "interleaved"
-    return f"{found.window.digits} tokens before the query hold the I/O memory ({where}, {end} significant digit first)"
+    held = "1 token before the query holds" if found.window.digits == 1 else f"{found.window.digits} tokens before the query hold"
+    return f"{held} the I/O memory ({where}, {end} significant digit first)"
 
 
 def lookahead_lines(found: Prediction) -> list[str]:
     """The best accuracies for each number of digits that an answer looks ahead."""
     if not found.layout.separated:
-        first = "best possible accuracy (proven): each result digit before the digits it depends on arrive"
+        first = "best possible accuracy (proven) for who knows which operand is the longer: each result digit before its own digits arrive"
     else:
         first = "best accuracy by lookahead (proven): the result begins at the far end, each digit looks only so many digits further"
     ahead = list(found.lookahead[0].best)
