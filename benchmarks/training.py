@@ -138,7 +138,7 @@ def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: in
     The network is untrained, so what it writes is neither: one that truncates needs a second pass over the answer, a third more.
     """
     trainer = PlainTrainer(spec)
-    plain, fast = trainer.model.eval(), trainer.inner.model.eval()
+    plain, fast = trainer.model.eval(), trainer.inner.model  # the plain one has torch's dropout, which heeds the mode
     torch.manual_seed(0)
     pairs = PairSampler("either", (spec.width,), spec.base, torch.device("cpu")).draw(count)
     renderer, cut = renderer_of(spec, torch.device("cpu")), spec.make_task().truncated(spec.training.longest)

@@ -13,6 +13,7 @@ from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.runs.store import Run, load_run, self_digest, sha256, to_json
 from empirical.training.loop import build_model
+from tests.test_verify_engine import claim as counted
 from verify.claims.schema import Claim
 
 #: c_t = a_{t-1}: the simplest task that needs the digit at the far end of the window
@@ -45,18 +46,6 @@ def with_weights(folder: Path, spec: RunSpec, weights: dict[str, Any]) -> Run:
 
 
 def claim(outcome: str = "certified", **changes: Any) -> Claim:
-    values: dict[str, Any] = {
-        "id": "c",
-        "family": "certificates",
-        "source": {"paper": "ours", "version": "1", "location": "here"},
-        "quoted": False,
-        "statement": "every network is right at every length",
-        "kind": "theorem",
-        "scale": "reduced",
-        "quantity": "all pairs of operands",
-        "population": "networks of group g",
-        "prediction": "all",
-        "decision": {"rule": "proof", "min_seeds": 2},
-        "evidence": {"certificates": {"group": "g"}, "outcome": outcome},
-    }
-    return Claim.model_validate(values | changes)
+    """A claim that every network of a group has this outcome."""
+    evidence, decision = {"certificates": {"group": "g"}, "outcome": outcome}, {"rule": "proof", "min_seeds": 2}
+    return counted(**{"family": "certificates", "kind": "theorem", "evidence": evidence, "decision": decision} | changes)

@@ -54,7 +54,8 @@ def test_the_plain_loop_is_the_same_model() -> None:
     plain, fast = training.PlainTrainer(spec), Trainer(spec, Path("/nonexistent"), "cpu", None)
     lines, use_N, _ = fast.batch(8)
     torch.testing.assert_close(plain_loss(plain.model, lines, use_N), loss_of(fast.model, lines, use_N))
-    assert torch.equal(plain_greedy(plain.model.eval(), lines), greedy(fast.model.eval(), lines))
+    plain.model.eval()  # torch's dropout heeds the mode, ours does not
+    assert torch.equal(plain_greedy(plain.model, lines), greedy(fast.model, lines))
     for _ in range(5):
         plain.train_step()
         fast.train_step()

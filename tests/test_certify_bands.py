@@ -98,7 +98,7 @@ def test_a_planted_wrong_weight_is_found_in_a_banded_network(banded: Run, offset
 def test_contexts_alone_give_the_logits_of_whole_lines(layers: int) -> None:
     """Whatever stands where the band does not look: in float32 to the last bit, in float64 as the analysis has it."""
     spec = replace(BANDED, base=3, width=4, test_lengths=(1, 4), layers=layers)
-    model, wide = build_model(spec).eval(), build_model(spec)
+    model, wide = build_model(spec), build_model(spec)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for weight in model.parameters():

@@ -27,7 +27,7 @@ def test_tokens_outside_the_receptive_field_change_no_bit(layers: int, dtype: to
     spec = replace(DOUBLING, base=10, layers=layers, window=3, dim=32)
     field = spec.make_encoding().receptive_field
     assert field == 3 * layers + 1
-    model = build_model(spec).to(dtype).eval()
+    model = build_model(spec).to(dtype)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in model.parameters():
@@ -46,7 +46,7 @@ def test_tokens_outside_the_receptive_field_change_no_bit(layers: int, dtype: to
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_context_alone_gives_the_logits_it_has_in_a_long_line(layers: int) -> None:
     spec = replace(DOUBLING, base=10, layers=layers, window=4, dim=32)
-    model, field = build_model(spec).eval(), 4 * layers + 1
+    model, field = build_model(spec), 4 * layers + 1
     token_NT = torch.randint(0, 14, (16, 90), generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         for weight in model.parameters():
@@ -120,7 +120,7 @@ def test_error_bounds_hold_against_exact_arithmetic(layers: int) -> None:
     scores = Analysis(wide).scores(contexts)
     wide_NV, narrow_NV = scores.error()
     with torch.no_grad():
-        stored_NV = model.eval()(contexts, torch.tensor([4]))[:, 0]
+        stored_NV = model(contexts, torch.tensor([4]))[:, 0]
     for n, tokens in enumerate(contexts.tolist()):
         for v, exact in enumerate(exactly(model, spec, tokens)):
             assert abs(float(exact - scores.logits[n, v].item())) <= float(wide_NV[n, v]) < 1e-8

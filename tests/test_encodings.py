@@ -109,7 +109,7 @@ def test_sinusoids_multiply_to_a_function_of_the_distance() -> None:
 
 
 def network(spec: RunSpec) -> torch.nn.Module:
-    model = build_model(spec).eval()
+    model = build_model(spec)
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(4)

@@ -188,7 +188,7 @@ def test_cut_inputs_are_the_same_lines_without_the_high_digits() -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_attention_adds_up_and_states_are_those_of_the_network(name: str) -> None:
     spec = SPECS[name]
-    batch, model = draw_batch(spec, 2, 60, 0), build_model(spec).eval()
+    batch, model = draw_batch(spec, 2, 60, 0), build_model(spec)
     state, weight = look(model, batch)
     assert state.shape == (spec.layers + 1, len(batch.pairs.length_N), len(batch.slots), spec.dim)
     assert torch.allclose(weight.sum(3), torch.ones(()).double())

@@ -44,11 +44,11 @@ def check_all(
 ) -> None:  # fmt: skip
     """Decide every claim; of each group of networks one, drawn by the seed, is evaluated again."""
     loaded = load_claims(claims)
-    failing(fail_on)
+    bad = failing(fail_on)
     asked = Asked(results, examples, seed, not full, tuple(retrain or ()), into, ledger)
     verdicts, provenance = decide(loaded, chosen(loaded, only, scale), asked)
     print_result(loaded, verdicts, provenance, json, markdown)
-    raise typer.Exit(exit_code(verdicts, fail_on))
+    raise typer.Exit(exit_code(verdicts, bad))
 
 
 @app.command("run")
@@ -61,10 +61,10 @@ def check_some(
     """Decide the claims named; all their networks are evaluated again."""
     loaded = load_claims(claims)
     known(loaded, ids)
-    failing(fail_on)
+    bad = failing(fail_on)
     verdicts, provenance = decide(loaded, ids, Asked(results, examples, seed, False, tuple(retrain or ()), into, ledger))
     print_result(loaded, verdicts, provenance, json, markdown)
-    raise typer.Exit(exit_code(verdicts, fail_on))
+    raise typer.Exit(exit_code(verdicts, bad))
 
 
 @app.command("report")
@@ -105,7 +105,7 @@ def write_report(
         texts[json] = formats.verdicts_json(found, provenance) + "\n"
     for path, text in texts.items():
         write(path, text)
-    raise typer.Exit(exit_code(found, fail_on))
+    raise typer.Exit(exit_code(found, bad))
 
 
 @app.command("diff")

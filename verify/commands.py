@@ -130,9 +130,8 @@ def failing(fail_on: str) -> set[str]:
     return names | {"error"}
 
 
-def exit_code(verdicts: list[Verdict], fail_on: str) -> int:
+def exit_code(verdicts: list[Verdict], bad: set[str]) -> int:
     """0 when every check ran (a refuted claim is a finding), 1 when one did not or a verdict is one to fail on."""
-    bad = failing(fail_on)
     return int(any(verdict.verdict in bad for verdict in verdicts))
 
 

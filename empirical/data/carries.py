@@ -95,5 +95,4 @@ class CarrySampler(PairSampler):
             digits.append(group_N)
             state_N, left_N = (part.gather(1, group_N[:, None])[:, 0] for part in (next_NG, after_NG))
         group_ND = torch.stack(digits, 1)
-        b_ND = group_ND % self.base
-        return Pairs(group_ND // self.base, b_ND if "b" in self.shown else 0 * b_ND, self.lengths[row_N])
+        return self._pairs(group_ND // self.base, group_ND % self.base, row_N)

@@ -67,7 +67,10 @@ class PairSampler:
         if self.ordered:
             swap_N1 = less(a_ND, b_ND)[:, None]
             a_ND, b_ND = torch.where(swap_N1, b_ND, a_ND), torch.where(swap_N1, a_ND, b_ND)
-        return Pairs(a_ND, b_ND if "b" in self.shown else 0 * b_ND, self.lengths[box_N])
+        return self._pairs(a_ND, b_ND, box_N)
+
+    def _pairs(self, a_ND: Tensor, b_ND: Tensor, row_N: Tensor) -> Pairs:
+        return Pairs(a_ND, b_ND if "b" in self.shown else 0 * b_ND, self.lengths[row_N])
 
     def _rows(self, count: int, noise: Noise | None, up_to: Tensor | None) -> Tensor:
         weights = self.weights if up_to is None else torch.where(self.lengths <= up_to, self.weights, 0)

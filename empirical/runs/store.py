@@ -226,7 +226,7 @@ def load_model(run: Run) -> GPT:
 
     model = build_model(run.spec)
     model.load_state_dict(load_file(run.folder / WEIGHTS))
-    return model.eval()
+    return model.eval()  # for readers of `model.training`: our dropout heeds a Noise alone, and no mode
 
 
 def versions() -> dict[str, Any]:

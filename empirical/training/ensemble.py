@@ -201,7 +201,7 @@ class Ensemble:
         """The network of one member."""
         model = build_model(self.specs[index]).to(self.device)
         model.load_state_dict({name: weight[index].detach() for name, weight in self.weights.items()})
-        return model.eval()
+        return model
 
     def state(self) -> dict[str, Any]:
         return {"weights": self.weights, "optimiser": self.optimiser.state_dict(), "step": self.step}

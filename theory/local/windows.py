@@ -2,10 +2,9 @@
 
 A line is <bos> x_0 y_0 c_0 x_1 y_1 c_1 ...: one group per step of the task's machine, x and y the operand digits that it reads and c the
 result digit that it writes; in the unary layout <bos> x_0 c_0 x_1 c_1 ..., as the task does not depend on y. The query of c_t is the token
-before it, y_t (unary: x_t). A network that sees `visible` tokens (the query and the window
-of r = visible - 1 tokens before it) answers a function of these tokens, its context. So it can be right on every input iff each context
-that some input reaches has one true answer, and then it is right on every input iff it gives that answer in each of them: by induction on
-t, what it has written as c_0 .. c_{t-1} is true.
+before it, y_t (unary: x_t). A network that sees `visible` tokens (the query and the window of r = visible - 1 tokens before it) answers a
+function of these tokens, its context. So it can be right on every input iff each context that some input reaches has one true answer, and
+then it is right on every input iff it gives that answer in each of them: by induction on t, what it has written as c_0 .. c_{t-1} is true.
 
 Contexts are enumerated from the machine alone, as theory.local.contexts says. Inputs are all pairs of operands, each written at the length
 of its longer one (D_1, D_2, ... of theory.language.domains), in as many groups as the result needs. Least significant digit first, every

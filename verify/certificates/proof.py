@@ -66,7 +66,7 @@ from typing import TYPE_CHECKING
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import Transducer
 from theory.errors import InputError
-from theory.language.expressions import operands as operands_of
+from theory.language.layouts import Layout
 from theory.language.tasks import Task, digit_count
 from theory.local.bands import BandContexts, reach, up_to
 from theory.local.contexts import Block
@@ -184,7 +184,7 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
         raise InputError(f"{name}: {reason}: train with a smaller window, base or coefficients") from None
     if count > limit:
         why = f"{count} contexts of up to {field} tokens, more than the limit of {limit}"
-        idle = run.spec.layout == "interleaved" and operands_of(run.spec.make_task().expression) == 1
+        idle = run.spec.layout == "interleaved" and Layout("unary", 1).shows(run.spec.make_task())
         fewer = "show a alone, with --layout unary" if idle else "take a smaller base"
         remedy = "allow more with --limit" if count < FAR else f"which would take days and more: {fewer}"
         raise InputError(f"{name}: {why}: {remedy}, or train with a smaller window")

@@ -131,7 +131,7 @@ class Analysis:
 
     def __init__(self, model: GPT) -> None:
         """The model is turned to float64 in place."""
-        self.model = model.double().eval().requires_grad_(False)
+        self.model = model.double().requires_grad_(False)
         self.u_A = torch.tensor(list(ARITHMETICS.values()), dtype=torch.float64)
         self.layers = [Layer.of(block) for block in self.model.blocks if isinstance(block, Block)]
         self.head = self.model.tokens.weight * self.model.norm.weight

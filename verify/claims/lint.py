@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from theory.errors import InputError
-from theory.language.tasks import make_task
 from theory.predictions.rules import ASSUMPTIONS
 from verify.checks import REGISTRY
 from verify.claims.dependence import misplaced
@@ -23,6 +22,7 @@ from verify.claims.schema import (
     RunsEvidence,
     TableEvidence,
 )
+from verify.verdicts.evidence import setting_of_table
 
 if TYPE_CHECKING:
     from empirical.runs.store import Run
@@ -48,9 +48,8 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
         if "TODO" in claim.statement:
             found.append(f"claim {claim.id} is not written yet")
         if isinstance(claim.evidence, TableEvidence):
-            table = claim.evidence.table
             try:
-                make_task(table.task, base=table.base, modulus=table.modulus)
+                setting_of_table(claim.evidence.table)
             except InputError as error:
                 found.append(f"claim {claim.id}: {error}")
         registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim))

@@ -63,7 +63,7 @@ class Score:
         return [row for row in self.rows if row.agrees is False]
 
     @property
-    def cutting(self) -> list[float]:
+    def agreements(self) -> list[float]:
         """Agreement with the truncated function at n+1, of the groups that were predicted to reach it and learned their task, ascending."""
         mine = (row for row in self.rows if row.predicted == "truncation" and row.observed != NOT_LEARNED)
         return sorted(row.shares.truncated for row in mine if row.shares.truncated is not None)
@@ -124,7 +124,7 @@ def score_json(found: Score) -> str:
             "decided": asdict(found.total),
             "undetermined": len(found.undetermined),
             "waiting": found.waiting,
-            "agreement_of_truncating": found.cutting,
+            "agreement_of_truncating": found.agreements,
             "confusion": [{"predicted": p, "observed": o, "groups": n} for (p, o), n in sorted(found.confusion.items())],
             "tallies": [asdict(tally) for tally in tallies(found.rows)],
             "accuracies": found.accuracies and asdict(found.accuracies),
@@ -168,7 +168,7 @@ def sums(found: Score) -> Iterator[str]:
     yield f"{total.right} of {total.of} decided groups did as predicted ({share})."
     left, unlearned = len(found.undetermined), sum(row.observed == NOT_LEARNED for row in found.rows)
     yield f"Of {groups} groups, {left} were left undetermined, and {unlearned} did not learn their task; {found.waiting} wait for networks."
-    if cut := found.cutting:  # the word asks for 95 %, which comes late
+    if cut := found.agreements:  # the word asks for 95 %, which comes late
         half = sum(share >= 0.5 for share in cut)
         yield (
             f"Of {len(cut)} groups predicted to truncate, {half} agree with the truncated function on half of the answers at n+1 or more "
