@@ -163,8 +163,23 @@ def test_many_contexts_are_read_from_the_certificate(network: Run, monkeypatch: 
     assert certificates.outcome(run).verdict == "error"
     path = write_certificate(certify(run))
     assert (certificates.outcome(run).verdict, certificates.outcome(run).contexts) == ("certified", 36)
+    content = read(path) | {"contexts": 35}
+    path.write_text(json.dumps({**content, "sha256": self_digest(content)}))
+    assert "it is of 35 contexts, and there are 36" in certificates.outcome(run).shown
     content = read(path) | {"weights_sha256": "0" * 64}
     path.write_text(json.dumps({**content, "sha256": self_digest(content)}))
     assert "other weights" in certificates.outcome(run).shown
     path.write_text(path.read_text().replace('"certified"', '"refuted"'))
     assert "edited" in certificates.outcome(run).shown
+
+
+def test_a_forged_certificate_of_a_wrong_network_is_contradicted_by_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Planted: an untrained network whose certificate says `certified`, with every digest made to fit."""
+    run = stored(tmp_path, DOUBLING)
+    path = write_certificate(certify(run))
+    forged = read(path) | {"verdict": "certified", "wrong_input": None, "failing": 0, "failures": []}
+    path.write_text(json.dumps({**forged, "sha256": self_digest(forged)}))
+    monkeypatch.setattr(certificates, "LIVE", 0)
+    found = certificates.outcome(run)
+    assert found.verdict == "error"
+    assert "the network is wrong on 32 of 32 random lines" in found.shown

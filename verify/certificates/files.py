@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "certificate.json"
 LISTED = 10  # failing contexts in the file
+SPOT = 32  # random lines that a network is asked whose certificate is read
 LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
@@ -257,8 +258,8 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
 
     torch.set_num_threads(1)
     try:
-        if contexts_of(run).count() > (LIVE if live is None else live):
-            return recorded(run)
+        if (count := contexts_of(run).count()) > (LIVE if live is None else live):
+            return recorded(run, count)
         found = certify(run, limit)
     except Exception as error:
         shown = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
@@ -270,18 +271,29 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
     )  # fmt: skip
 
 
-def recorded(run: Run) -> Outcome:
-    """What the certificate beside a run says of these very weights; a wrong input that it names is asked again.
+def recorded(run: Run, count: int) -> Outcome:
+    """What the certificate beside a run says of these very weights; the number of contexts is that of the theory.
+
+    A wrong input that it names is asked again; a network that it certifies, where its weights are there, answers some random inputs, which
+    tells a forgery of a network that is wrong now and then, not of one that is wrong once in a thousand lines.
 
     Raises:
-        InputError: the certificate is missing or edited, speaks of other weights, or its wrong input is right.
+        InputError: the certificate is missing or edited, speaks of other weights or contexts, or the network contradicts it.
     """
-    from empirical.study.evaluate import answer
+    from empirical.runs.store import load_model
+    from empirical.study.evaluate import answer, evaluate
 
     path = run.folder / NAME
     content = read(path)
     if content.get("weights_sha256") != run.result["weights_sha256"] or content.get("run") != run.spec.digest:
         raise InputError(f"{path}: it is of other weights: certify the run again")
+    if content.get("contexts") != count:
+        raise InputError(f"{path}: it is of {content.get('contexts')} contexts, and there are {count}: certify the run again")
+    if content["verdict"] == "certified" and not run.trimmed:
+        longer = run.spec.training.longest + 1
+        (asked,) = evaluate(load_model(run), run.spec, [longer if run.spec.window is not None else run.spec.width], SPOT, seed=0)
+        if wrongly := asked["examples"] - asked["truth"]:
+            raise InputError(f"{path}: the network is wrong on {wrongly} of {asked['examples']} random lines: certify the run again")
     left_out = "; its weights are left out of the store" if run.trimmed else ""
     shown, wrong = f"as proved when its {path.name} was made{left_out}", content.get("wrong_input")
     if isinstance(wrong, dict):
