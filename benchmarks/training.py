@@ -2,7 +2,7 @@
 
 Ratios of the two in one run, taken turn by turn, as machines differ and are busy; absolute speeds are printed beside them. Counted are
 
-- training on the CPU, per process: one thread each, processor seconds;
+- training on the CPU, per process: processes of their own, one thread each, processor seconds;
 - training on the CPU, the machine: one fast process a core, one thread each, against one plain process with a thread a core; wall seconds;
 - evaluation: exact matches with the truth and with the truncated function, teacher-forced (study.scoring), against decoding token by
   token without a cache; and greedy decoding with a cache, which is run where outputs are wanted;
@@ -32,6 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainGPT, plain_greedy, plain_loss
 from empirical.data.lines import Lines, PairSampler, renderer_of
+from empirical.process import settle
 from empirical.runs.spec import PRESETS, RunSpec
 from empirical.study.evaluate import greedy
 from empirical.study.scoring import exact_matches
@@ -126,10 +127,20 @@ def flops_of(action: Callable[[], object]) -> float:
 
 def training(spec: RunSpec, case: str, seconds: float) -> Row:
     """One process against one process, a thread each."""
-    plain, fast = PlainTrainer(spec), Trainer(spec, Path("/nonexistent"), "cpu", None)
-    tokens = fast.batch(spec.batch)[0].token_NT.numel()
-    flops = flops_of(fast.train_step)
-    return compare("training, a process", case, "steps", plain.train_step, fast.train_step, seconds, tokens, flops)
+    plains, fasts = [], []
+    for _ in range(ROUNDS):
+        plains += _processes(spec, "plain", seconds, "processor")
+        fasts += _processes(spec, "fast", seconds, "processor")
+    return _row("training, a process", spec, case, plains, fasts)
+
+
+def _row(name: str, spec: RunSpec, case: str, plains: list[float], fasts: list[float]) -> Row:
+    """Turns of both, in steps a second; the share of the peak where one thread of one core is asked about."""
+    trainer, fast = Trainer(spec, Path("/nonexistent"), "cpu", None), median(fasts)
+    tokens = trainer.batch(spec.batch)[0].token_NT.numel()
+    share = flops_of(trainer.train_step) * fast / peak() if name == "training, a process" else None
+    ratio = median(b / a for a, b in zip(plains, fasts, strict=True))
+    return Row(name, case, "steps", median(plains), fast, ratio, tokens * fast, share)
 
 
 def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: int = 128) -> Row:
@@ -170,16 +181,14 @@ def machine(spec: RunSpec, case: str, seconds: float, cores: int) -> Row:
     """One fast process a core against one plain process on all cores, in wall seconds, turn by turn."""
     plains, fasts = [], []
     for _ in range(3):
-        plains.append(sum(_processes(spec, "plain", seconds, 1, cores)))
-        fasts.append(sum(_processes(spec, "fast", seconds, cores, 1)))
-    ratio = median(fast / plain for fast, plain in zip(fasts, plains, strict=True))
-    tokens = Trainer(spec, Path("/nonexistent"), "cpu", None).batch(spec.batch)[0].token_NT.numel()
-    return Row("training, the machine", case, "steps", median(plains), median(fasts), ratio, tokens * median(fasts))
+        plains.append(sum(_processes(spec, "plain", seconds, "wall", threads=cores)))
+        fasts.append(sum(_processes(spec, "fast", seconds, "wall", count=cores)))
+    return _row("training, the machine", spec, case, plains, fasts)
 
 
-def _processes(spec: RunSpec, way: str, seconds: float, count: int, threads: int) -> list[float]:
+def _processes(spec: RunSpec, way: str, seconds: float, clock: str, count: int = 1, threads: int = 1) -> list[float]:
     """Steps a second of so many processes side by side."""
-    job = json.dumps({"spec": spec.to_dict(), "way": way, "seconds": seconds, "threads": threads})
+    job = json.dumps({"spec": spec.to_dict(), "way": way, "seconds": seconds, "clock": clock, "threads": threads})
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(HERE.parent)}
     command = [sys.executable, "-m", "benchmarks.training", "--job", job]
     children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(count)]
@@ -190,17 +199,19 @@ def _processes(spec: RunSpec, way: str, seconds: float, count: int, threads: int
 
 
 def work(job: dict[str, Any]) -> None:
-    """One process of `machine`."""
+    """One process: a plain one takes torch as it is, a fast one is set up as a worker of a sweep."""
     from empirical.runs.spec import spec_from_dict
 
+    plain, spec = job["way"] == "plain", spec_from_dict(job["spec"])
     torch.set_num_threads(job["threads"])
-    spec = spec_from_dict(job["spec"])
-    trainer = PlainTrainer(spec) if job["way"] == "plain" else Trainer(spec, Path("/nonexistent"), "cpu", None)
+    if not plain:
+        settle()
+    trainer = PlainTrainer(spec) if plain else Trainer(spec, Path("/nonexistent"), "cpu", None)
     for _ in range(5):
         trainer.train_step()
     print("ready", flush=True)
     sys.stdin.readline()
-    print(rate(trainer.train_step, float(str(job["seconds"])), time.perf_counter))
+    print(rate(trainer.train_step, job["seconds"], time.perf_counter if job["clock"] == "wall" else time.process_time))
 
 
 def ensemble(spec: RunSpec, case: str, seconds: float, members: int, device: str) -> Row:

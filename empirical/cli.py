@@ -75,10 +75,12 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Train one network and store it, its metrics and its evaluation. A finished spec is loaded, an interrupted one resumed."""
+    from empirical.process import keep_memory
     from empirical.runs.settings import make_spec
     from empirical.training.loop import train as train_network
     from empirical.training.progress import bar
 
+    keep_memory()
     spec = make_spec(
         {
             "task": task if task or expr else "add", "expr": expr, "modulus": modulus, "base": base,

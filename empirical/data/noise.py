@@ -34,8 +34,8 @@ class Noise:
         """What to multiply x by in a dropout of rate level/256: 0, or 1 over the rate that stays."""
         count = x.numel()
         byte = self.words((count + 7) // 8).view(torch.uint8)[:count].view(x.shape)
-        stays = byte.to(x.dtype).sub_(level - 1).clamp(0, 1)  # byte >= level, in floats: bools would take longer to turn into them
-        return stays.mul_(256 / (256 - level))
+        stays = byte.clamp(level - 1, level).sub_(level - 1)  # byte >= level, in bytes: bools would take longer to turn into floats
+        return stays.to(x.dtype).mul_(256 / (256 - level))
 
 
 def mix(word: Tensor) -> Tensor:

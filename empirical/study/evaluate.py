@@ -159,8 +159,9 @@ def read_number(task: Task, layout: Layout, a: int, b: int, length: int, tokens:
 
 def evaluate_weights(folder: Path, lengths: Sequence[int], examples: int, seed: int) -> list[dict[str, Any]]:
     """Evaluate the committed weights of a run on fresh random inputs; entries as in `evaluate`."""
+    from empirical.process import settle
     from empirical.runs.store import load_model, load_run
 
-    torch.set_num_threads(1)
+    settle()
     run = load_run(folder)
     return evaluate(load_model(run), run.spec, lengths, examples, seed)

@@ -25,11 +25,10 @@ REFUSED, BUSY, STOPPED = 2, 75, 130
 
 def work(job: dict[str, Any], report: Callable[[dict[str, Any]], None] = lambda row: None) -> Run:
     """The run of a job (`spec`, `results`, `device`, `group`, and a time `until` where it has one), with one thread."""
-    import torch
-
+    from empirical.process import settle
     from empirical.training.loop import train
 
-    torch.set_num_threads(1)
+    settle()
     until = job.get("until", math.inf)
     return train(spec_from_dict(job["spec"]), Path(job["results"]), job["device"], job["group"], report, until)
 

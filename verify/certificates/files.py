@@ -254,9 +254,9 @@ class Outcome:
 
 def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
     """Certify a run of up to `live` contexts (default LIVE), or read its certificate; a failure is reported as a value."""
-    import torch
+    from empirical.process import settle
 
-    torch.set_num_threads(1)
+    settle()
     try:
         if (count := contexts_of(run).count()) > (LIVE if live is None else live):
             return recorded(run, count)

@@ -92,12 +92,11 @@ def other_network(run: Run, runs: Sequence[Run]) -> Path | None:
 
 def answer(job: Job) -> Live:
     """Ask one network; runs in a process of its own."""
-    import torch
-
+    from empirical.process import settle
     from empirical.runs.store import load_model, load_run
     from empirical.study.evaluate import evaluate
 
-    torch.set_num_threads(1)
+    settle()
     run = load_run(job.folder)
     with TemporaryDirectory() as place:
         swapped = with_weights(run, weights_of(run, job.other), Path(place))

@@ -76,9 +76,9 @@ def probe_jobs(jobs: Sequence[Job], workers: Workers | None = None) -> dict[Job,
 
 def probe_network(jobs: Sequence[Job]) -> list[Probed]:
     """Run jobs that differ in their measure alone; a failure is reported as a value."""
-    import torch
+    from empirical.process import settle
 
-    torch.set_num_threads(1)
+    settle()
     try:
         return _probe(jobs)
     except Exception as error:

@@ -57,11 +57,10 @@ def specs_of(group: str, runs: Sequence[Run], results: Path) -> list[RunSpec]:
 
 def _train(job: Job) -> str:
     """Train one network in a process of its own; what went wrong, or nothing."""
-    import torch
-
+    from empirical.process import settle
     from empirical.training.loop import train
 
-    torch.set_num_threads(1)
+    settle()
     spec, group, into = job
     try:
         train(spec, into, group=group)
