@@ -100,13 +100,13 @@ class RunsEvidence(Model):
 
 
 class ProbesEvidence(Model):
-    """What training did to the hidden states of a group's networks: one trial per input, counted live from the weights.
+    """What training did to the hidden states of a group's networks, or where they truncate: one trial per input, counted live from the weights.
 
     The measures are those of empirical.study.trials.
     """
 
     probes: Runs
-    measure: Literal["result digits", "digit sums", "carries", "equivalent inputs"]
+    measure: Literal["result digits", "digit sums", "carries", "equivalent inputs", "shadowed zeros"]
     lengths: Text
 
     _check = field_validator("lengths")(_lengths)

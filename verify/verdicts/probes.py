@@ -1,4 +1,4 @@
-"""Hidden states as evidence: every network of a group is probed live, from its weights, in two processes.
+"""Hidden states, and what undoes truncation, as evidence: every network of a group is asked live, from its weights, in two processes.
 
 The inputs of a network follow from its seed alone, so that a verdict is the same whenever it is asked for; networks of two seeds are asked
 different ones. Inputs on which two networks do not differ are no trials; how many there are says nothing about the others.
@@ -24,6 +24,7 @@ SEED = 2_000_000  # added to the seed of a run; neither its training nor its eva
 #: sampled inputs per trial that a claim asks for: to fit probes, and to count them, as on many inputs the two networks do not differ
 FITTED, COUNTED = 2, 5
 LONGER = 2
+PAIRED = 40  # few of them tell a zero from another digit
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def probe_network(jobs: Sequence[Job]) -> list[Probed]:
 
 def _probe(jobs: Sequence[Job]) -> list[Probed]:
     from empirical.runs.store import load_model, load_run
-    from empirical.study.trials import EQUIVALENT, better_read, nearer
+    from empirical.study.trials import EQUIVALENT, QUANTITIES, SHADOWED, better_read, nearer, shadowed
     from empirical.training.loop import build_model
     from verify.verdicts.live_controls import weights_of
 
@@ -101,10 +102,12 @@ def _probe(jobs: Sequence[Job]) -> list[Probed]:
         networks = trained, initial, run.spec, length
         seed = run.spec.seed + SEED
         counts: dict[str, tuple[int, int]] = {}
-        if read := [measure for measure in units if measure != EQUIVALENT]:
+        if read := [measure for measure in units if measure in QUANTITIES]:
             counts |= better_read(read, *networks, FITTED * one.least, COUNTED * one.least, seed, one.control)
         if EQUIVALENT in units:
             counts[EQUIVALENT] = nearer(*networks, LONGER * one.least, seed, one.control)
+        if SHADOWED in units:
+            counts[SHADOWED] = shadowed(trained, run.spec, length, PAIRED * one.least, seed, one.control)
         for measure, (held, counted) in counts.items():
             units[measure].append(Cell(length, held, counted))
     return [Probed(units[job.measure]) for job in jobs]
