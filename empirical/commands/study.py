@@ -83,9 +83,11 @@ def probe(
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """What a network represents: linear probes, where longer inputs fall, and which digits are read, by role."""
+    """What a network represents: linear probes, where longer inputs fall, what undoes their truncation, which digits are read, by role."""
+    from empirical.runs.store import load_model
     from empirical.study.probe import attention_by_role, attention_by_token, nearness, plane, rounded
     from empirical.study.probe import probe as probed
+    from empirical.study.trials import shadowed
 
     run = find_run(results, digest)
     spec = run.spec
@@ -94,8 +96,12 @@ def probe(
     shares = attention_by_role(batch, weight)
     beyond = longer or next((n for n in spec.test_lengths if n > spec.training.longest), None)
     near = nearness(run, beyond, examples, seed) if beyond is not None and (longer or not spec.make_layout().unpadded) else None
+    by_zero, by_one = (0, 0) if near is None else shadowed(load_model(run), spec, near.length, examples, seed)
     if not as_json:
         _show_probed(run, found, near, shares)
+        if near is not None:
+            print(f"what undoes truncation, on {examples} inputs of {near.length} digits, one operand of which does not begin with 0")
+            print(f" a 0 at its last trained place, and no other digit: {by_zero}; another digit there, and no 0: {by_one - by_zero}")
         return
     middle = plane(run, 0, spec.layers, beyond or 0, min(examples, 400), seed)
     values = {
@@ -108,6 +114,7 @@ def probe(
             for target, trained in found.accuracy.items()
         },
         "distance": near and {"length": near.length, "trained": rounded(near.ratio), "initial": rounded(near.initial)},
+        "shadowed": near and {"length": near.length, "inputs": examples, "undone by 0": by_zero, "undone by another": by_one - by_zero},
         "attention": {role: rounded(share) for role, share in shares.items()},
         "pca": {
             "layer": middle.layer,
