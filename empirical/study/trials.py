@@ -1,8 +1,8 @@
 """What networks do inside, and where truncation ends, as counts: one trial per sampled input.
 
-Averages of probes and distances, as empirical.study.probe shows them, have no honest interval; trials of independent inputs have one. The
-measures of hidden states (P1, statement 3) set the trained network against the same network before training, since much is near, or linear, in
-any random network. States are those after the last layer, at the queries: the tokens from which the digits of the result are predicted.
+Averages of probes and distances, as empirical.study.probe shows them, have no honest interval; trials of independent inputs have one.
+Hidden states (P1, statement 3) are set against those of the same network before training, since much is near, or linear, in any random
+network. They are taken after the last layer, at the queries: the tokens from which the digits of the result are predicted.
 
 Each measure has a control that keeps everything but the relation that is asked for: labels shuffled among the inputs, another
 input in the place of the equivalent one, another digit in the place of the zero.

@@ -100,7 +100,7 @@ class RunsEvidence(Model):
 
 
 class ProbesEvidence(Model):
-    """What training did to the hidden states of a group's networks, or where they truncate: one trial per input, counted live from the weights.
+    """What training did to the hidden states of a group's networks, or what undoes truncation: a trial per input, live from the weights.
 
     The measures are those of empirical.study.trials.
     """
