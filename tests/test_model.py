@@ -11,7 +11,7 @@ from torch import Tensor
 from empirical.data.lines import Lines, PairSampler, renderer_of
 from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
-from empirical.study.evaluate import greedy
+from empirical.study.evaluate import evaluate, greedy
 from empirical.study.scoring import exact_matches
 from empirical.training.loop import build_model, teacher_forced
 from tests.networks import SPECS, TINY
@@ -161,6 +161,13 @@ def test_targets_are_matched_together_as_each_alone(name: str) -> None:
         assert torch.equal(mask, ((own_NT == lines.token_NT) | ~lines.answer_NT).all(1))
     assert found[3].all()
     assert not found[4].any()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_counts_without_decoding_are_those_of_decoding(name: str) -> None:
+    spec, model = SPECS[name], network(SPECS[name])
+    decoded, matched = (evaluate(model, spec, (1, 2, 3), 60, 5, places) for places in (True, False))
+    assert [{**row, "truth_digits": None} for row in decoded] == matched
 
 
 @pytest.mark.parametrize("name", SPECS)

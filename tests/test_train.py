@@ -95,7 +95,8 @@ def test_a_finished_run_is_loaded(tmp_path: Path) -> None:
 
 def test_stored_weights_give_the_counts_of_the_result(tmp_path: Path) -> None:
     done = train(replace(TINY, examples=80), tmp_path)
-    assert evaluate_weights(done.folder, done.spec.test_lengths, 80, done.spec.seed + 1_000_000) == done.result["evaluation"]
+    counts = [{**entry, "truth_digits": None} for entry in done.result["evaluation"]]
+    assert evaluate_weights(done.folder, done.spec.test_lengths, 80, done.spec.seed + 1_000_000) == counts
 
 
 def test_held_out_pairs_carry_no_loss() -> None:

@@ -290,8 +290,8 @@ def recorded(run: Run, count: int) -> Outcome:
     if content.get("contexts") != count:
         raise InputError(f"{path}: it is of {content.get('contexts')} contexts, and there are {count}: certify the run again")
     if content["verdict"] == "certified" and not run.trimmed:
-        longer = run.spec.training.longest + 1
-        (asked,) = evaluate(load_model(run), run.spec, [longer if run.spec.window is not None else run.spec.width], SPOT, seed=0)
+        length = run.spec.width if run.spec.window is None else run.spec.training.longest + 1
+        (asked,) = evaluate(load_model(run), run.spec, [length], SPOT, seed=0, places=False)
         if wrongly := asked["examples"] - asked["truth"]:
             raise InputError(f"{path}: the network is wrong on {wrongly} of {asked['examples']} random lines: certify the run again")
     left_out = "; its weights are left out of the store" if run.trimmed else ""
