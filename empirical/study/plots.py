@@ -65,10 +65,10 @@ def by_group(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def curves(runs: Sequence[Run], path: Path) -> None:
-    """Loss, held-out accuracy, and the watched lengths where a run has any, against the step; a line per network."""
+    """Loss, held-out accuracy, and the watched lengths that were not trained where a run has any, against the step; a line per network."""
     groups = by_group(runs)
     logs = {run.spec.digest: [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()] for run in runs}
-    watched = any("watched" in row for log in logs.values() for row in log)
+    watched = any(set(run.spec.watched_lengths) - set(run.spec.train_lengths) for run in runs)
     with picture(path, (14 if watched else 9.5, 4), 3 if watched else 2) as (_, axes):
         for colour, (name, members) in zip(COLOURS, groups.items(), strict=False):
             for index, run in enumerate(members):
@@ -77,20 +77,20 @@ def curves(runs: Sequence[Run], path: Path) -> None:
                 axes[0].plot(steps, [row["loss"] for row in log], color=colour, lw=1.4, label=label)
                 axes[1].plot(steps, [row["id_accuracy"] for row in log], color=colour, lw=1.4)
                 if watched:
-                    _watched(axes[2], log, colour)
+                    _watched(axes[2], log, run.spec.train_lengths, colour)
         axes[0].set(xlabel="step", ylabel="loss", yscale="log", title="training loss")
         axes[0].legend(frameon=False, fontsize=8)
         axes[1].set(xlabel="step", ylim=(-0.02, 1.02), title="right on held-out pairs, longest trained length")
         if watched:
-            axes[2].set(xlabel="step", ylim=(-0.02, 1.02), title="as truncated (solid), right (dotted)")
+            axes[2].set(xlabel="step", ylim=(-0.02, 1.02), title="other lengths: as truncated (solid), right (dotted)")
         for one in axes:
             _tidy(one, percent=one is not axes[0])
 
 
-def _watched(axes: Any, log: list[dict[str, Any]], colour: str) -> None:
-    """The same colour for a network, lengths by their number at the end of the line."""
+def _watched(axes: Any, log: list[dict[str, Any]], trained: Sequence[int], colour: str) -> None:
+    """The same colour for a network, lengths that were not trained by their number at the end of the line."""
     rows = [(row["step"], {entry["length"]: entry for entry in row["watched"]}) for row in log if "watched" in row]
-    for length in rows[-1][1] if rows else ():
+    for length in [length for length in (rows[-1][1] if rows else ()) if length not in trained]:
         for measure, style in (("learned", "-"), ("truth", ":")):
             counts = [(step, found[length]) for step, found in rows]
             points = [(step, entry[measure] / entry["examples"]) for step, entry in counts if entry[measure] is not None]
