@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from empirical.network.model import Attention
 from empirical.runs.spec import RunSpec
 from empirical.runs.store import failures, load_run
 from empirical.training import loop as training
@@ -89,6 +92,42 @@ def test_no_step_waits(name: str) -> None:
     with Waits() as waits:
         float(ensemble.loss_M.sum())
     assert waits.found != []
+
+
+class Strangers(TorchDispatchMode):
+    """Notes operations on tensors of the CPU, numbers apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        self.found += [str(func) for tensor in given if tensor.device.type == "cpu" and tensor.dim()]
+        return func(*args, **(kwargs or {}))
+
+
+def strangers(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a step does on the CPU if its device is another, which has no values and so gives none back."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # neither this nor a fused optimiser is known there
+    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, **_: torch.optim.SGD(groups, lr=0.1))
+    ensemble = Ensemble([replace(spec, seed=seed) for seed in (0, 1)], torch.device("meta"))
+    ensemble._update()
+    with Strangers() as found:
+        loss_M = ensemble._update()
+    assert {loss_M.device.type, *(weight.device.type for weight in ensemble.weights.values())} == {"meta"}
+    return found.found
+
+
+@pytest.mark.parametrize("name", [*SPECS, "curriculum"])
+def test_a_step_stays_on_its_device(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert strangers(replace(TINY, curriculum=10) if name == "curriculum" else SPECS[name], monkeypatch) == []
+
+
+def test_what_stays_on_the_cpu_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted one: what attention cannot see, made without its device."""
+    monkeypatch.setattr(Attention, "_hidden", lambda self, back_QK: torch.zeros(back_QK.shape, dtype=torch.bool))
+    assert any("masked_fill" in name for name in strangers(TINY, monkeypatch))
 
 
 def test_half_precision_trains_too(monkeypatch: pytest.MonkeyPatch) -> None:

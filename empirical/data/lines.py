@@ -284,12 +284,12 @@ class Renderer:
             places.append(self.numbering.places(slots))
         length = max(map(len, rows))
         eos, none = first_special + SPECIALS.index("eos"), self.numbering.places([Slot("eos")])[0]
-        answer_ST = torch.tensor([row + [False] * (length - len(row)) for row in answers], device=self.device)
+        answers = [row + [False] * (length - len(row)) for row in answers]
         return Table(
             torch.tensor([row + [eos] * (length - len(row)) for row in rows], device=self.device),
-            answer_ST,
+            torch.tensor(answers, device=self.device),
             torch.tensor([row + [none] * (length - len(row)) for row in places], device=self.device),
-            answer_ST.any(0).nonzero()[:, 0],
+            torch.tensor([t for t, column in enumerate(zip(*answers, strict=True)) if any(column)], device=self.device),
         )
 
 
