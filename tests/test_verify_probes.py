@@ -48,7 +48,7 @@ RUNS = [run(seed) for seed in range(3)]
         (RUNS, 1000, 2000, REFUTED, "fails for 3 of 3"),
         (RUNS, 1900, 2000, INCONCLUSIVE, "holds for 0, fails for 0 of 3"),
         (RUNS, 990, 990, INCONCLUSIVE, "990 examples in a cell, 1000 needed"),
-        (RUNS, 0, 0, INCONCLUSIVE, "differs from the untrained one on no input"),
+        (RUNS, 0, 0, INCONCLUSIVE, "is a trial: those that are compared never differ"),
         (RUNS[:2], 1990, 2000, INCONCLUSIVE, "2 seeds, 3 needed"),
         ([], 1990, 2000, UNTESTED, "no run of group g yet"),
         ([*RUNS, run(4, dim=128)], 1990, 2000, ERROR, "differ in more than their seed"),
@@ -136,3 +136,12 @@ def test_jobs_on_the_same_states_are_one_and_each_gets_its_own_counts(store: Pat
         assert probe_jobs([job]) == {job: together[job]}
     (refused,) = probe_jobs([Job(folder, "equivalent inputs", (2,), 10)]).values()
     assert "longer operands than the trained 2" in refused.problem
+
+
+def test_what_undoes_truncation_is_counted_on_pairs_that_differ(store: Path) -> None:
+    folder = load_runs(store)[0].folder
+    jobs = [Job(folder, "shadowed zeros", (3,), 20, control) for control in (False, True)]
+    (cells, control) = (found.unit for found in probe_jobs(jobs).values())
+    for (cell,) in (cells, control):
+        assert 0 <= cell.correct <= cell.examples <= 800
+    assert 0 < cells[0].examples, "the network is no perfect one"

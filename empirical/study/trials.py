@@ -27,6 +27,7 @@ from theory.language.expressions import operands
 #: what may be read from the states at each place of the result -> its name in empirical.study.states.targets
 QUANTITIES = {"result digits": "result digit", "digit sums": "digit sum", "carries": "carry"}
 EQUIVALENT, SHADOWED = "equivalent inputs", "shadowed zeros"
+MEASURES = (*QUANTITIES, EQUIVALENT, SHADOWED)
 
 Counts = tuple[int, int]  # successes, trials
 

@@ -150,8 +150,8 @@ def _prepare_runs(claim: Claim, evidence: RunsEvidence | ProbesEvidence, runs: S
         sides.append(list(own.values()))
     if decision.rule == "compare":
         mine, theirs = sides
-        if mine and theirs and [cell.length for cell in mine[0]] != [cell.length for cell in theirs[0]]:
-            raise InputError("the two groups were trained on other lengths, so n is not the same")
+        if mine and theirs and len(mine[0]) != len(theirs[0]):  # each n+1 is set against the other's, where n differs
+            raise InputError(f"the two groups were trained on other lengths, and {evidence.lengths} are not equally many of both")
         return Basis(lambda alpha: greater(mine, theirs, decision.margin or 0.0, alpha, seeds, least), None, networks, units, tuple(notes))
     facts: dict[str, Any] = {}
     regions: dict[int, Interval] = {}
@@ -177,7 +177,7 @@ def _probed_units(claim: Claim, evidence: ProbesEvidence, networks: Sequence[Run
         if found.problem:
             raise InputError(found.problem)
         if not all(cell.examples for cell in found.unit):
-            raise ev.Unmeasured(f"network {run.spec.digest} differs from the untrained one on no input")
+            raise ev.Unmeasured(f"no input of network {run.spec.digest} is a trial: those that are compared never differ")
         units[run.spec.digest] = found.unit
     return units
 
