@@ -144,4 +144,4 @@ def test_what_undoes_truncation_is_counted_on_pairs_that_differ(store: Path) -> 
     (cells, control) = (found.unit for found in probe_jobs(jobs).values())
     for (cell,) in (cells, control):
         assert 0 <= cell.correct <= cell.examples <= 800
-    assert 0 < cells[0].examples, "the network is no perfect one"
+    assert cells[0].examples > 0, "the network is no perfect one"
