@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +20,7 @@ from empirical.data.lines import PairSampler, renderer_of
 from empirical.study import evaluate, scoring
 from empirical.training.ensemble import Ensemble
 from empirical.training.loop import Trainer, build_model
+from tests.command import ROOT
 from tests.networks import TINY
 
 torch.set_num_threads(1)
@@ -118,3 +122,29 @@ def test_more_examples_take_no_larger_tensors(measure: Callable[[int], None], mo
     assert largest(400) <= max(few, 400 * per_line)
     monkeypatch.setattr(module, "CHUNK", 10**6)
     assert largest(400) > max(few, 400 * per_line)
+
+
+FAULTS = """
+import resource, torch
+from empirical.process import settle
+{settle}
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones({count}).sum()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(torch.get_num_threads(), *(faults() for _ in range(4)))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    """The pages of a tensor of 48 MB are asked of the system once, not at each step."""
+
+    def faults(settle: str) -> list[int]:
+        code = FAULTS.format(settle=settle, count=12_000_000)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+        threads, *found = map(int, done.stdout.split())
+        assert threads == 1 or not settle
+        return found[2:]
+
+    assert 10 * max(faults("settle()")) < min(faults(""))
