@@ -99,7 +99,7 @@ def test_trimmed_networks_are_not_evaluated_again_and_the_verdict_says_so(tmp_pa
     (runs[1].folder / "weights.sha256").write_text("")
     (verdict,) = decide(claim(), runs)
     assert verdict.verdict == SUPPORTED
-    assert "the weights of 1 networks are left out" in verdict.detail
+    assert "the weights of one network are left out" in verdict.detail
     assert ["evaluated_again" in record for record in verdict.evidence["runs"]] == [True, False, True]
 
 

@@ -269,7 +269,8 @@ def _conclude(claim: Claim, decision: Decision, basis: Basis, fresh: Mapping[str
         return _verdict(claim, ERROR, problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""), facts)
     parts = [decision.detail, *_observed(basis), *basis.notes]
     if left_out := sum(run.trimmed for run in basis.networks.values()):
-        parts.append(f"the weights of {left_out} networks are left out of the store, so their counts stand as committed")
+        those = "one network are" if left_out == 1 else f"{left_out} networks are"
+        parts.append(f"the weights of {those} left out of the store, so counts stand as committed")
     if decision.verdict == SUPPORTED and records and claim.decision.rule != "compare":
         others = "seeds" if all(run.result.get("data_stream") == "per seed" for run in basis.networks.values()) else "initialisations"
         parts.append(f"so at least {seeds_bound(len(records)):.0%} of {others} behave so, at 95 % confidence")
