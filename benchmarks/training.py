@@ -102,15 +102,14 @@ def rate(action: Callable[[], object], seconds: float, clock: Callable[[], float
 
 def compare(
     name: str, case: str, unit: str, plain: Callable[[], object], fast: Callable[[], object],
-    seconds: float, tokens: int, flops: float = 0.0,
+    seconds: float, tokens: int,
 ) -> Row:  # fmt: skip
-    """Both in turns. `tokens` and `flops` are those of one fast action."""
+    """Both in turns. `tokens` are those of one fast action."""
     for action in (plain, fast):
         action()
     rates = [(rate(plain, seconds), rate(fast, seconds)) for _ in range(ROUNDS)]
     first, second = (median(part) for part in zip(*rates, strict=True))
-    share = flops * second / peak() if flops else None
-    return Row(name, case, unit, first, second, median(b / a for a, b in rates), tokens * second, share)
+    return Row(name, case, unit, first, second, median(b / a for a, b in rates), tokens * second)
 
 
 def peak(device: str = "cpu", size: int = 1024, dtype: torch.dtype = torch.float32) -> float:
@@ -131,16 +130,16 @@ def training(spec: RunSpec, case: str, seconds: float) -> Row:
     for _ in range(ROUNDS):
         plains += _processes(spec, "plain", seconds, "processor")
         fasts += _processes(spec, "fast", seconds, "processor")
-    return _row("training, a process", spec, case, plains, fasts)
+    row = _row("training, a process", spec, case, plains, fasts)
+    flops = flops_of(Trainer(spec, Path("/nonexistent"), "cpu", None).train_step)
+    return replace(row, share=flops * row.fast / peak())
 
 
 def _row(name: str, spec: RunSpec, case: str, plains: list[float], fasts: list[float]) -> Row:
-    """Turns of both, in steps a second; the share of the peak where one thread of one core is asked about."""
-    trainer, fast = Trainer(spec, Path("/nonexistent"), "cpu", None), median(fasts)
-    tokens = trainer.batch(spec.batch)[0].token_NT.numel()
-    share = flops_of(trainer.train_step) * fast / peak() if name == "training, a process" else None
+    """Turns of both, in steps a second."""
+    tokens = Trainer(spec, Path("/nonexistent"), "cpu", None).batch(spec.batch)[0].token_NT.numel()
     ratio = median(b / a for a, b in zip(plains, fasts, strict=True))
-    return Row(name, case, "steps", median(plains), fast, ratio, tokens * fast, share)
+    return Row(name, case, "steps", median(plains), median(fasts), ratio, tokens * median(fasts))
 
 
 def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: int = 128) -> Row:

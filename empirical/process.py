@@ -20,6 +20,5 @@ def settle() -> None:
 def keep_memory() -> None:
     """Keep the memory that a step frees for the next one, where the C library is glibc: handed back, it would be zeroed anew each time."""
     tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if tune is not None:
-        tune(_MMAP, KEPT)
+    if tune is not None and tune(_MMAP, KEPT):  # alone, the other would only keep the library from adapting
         tune(_TRIM, KEPT)

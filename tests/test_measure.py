@@ -264,7 +264,7 @@ def test_commands(store: Path, run: Run) -> None:
     assert "before training" in called("empirical", "probe", LEARNER.digest, "--examples", "60", *where).out
     found = json.loads(called("empirical", "probe", LEARNER.digest, "--examples", "60", "--json", *where).out)
     assert set(found["probes"]) == {"result digit", "digit sum", "carry"}
-    assert set(found["shadowed"]) == {"length", "inputs", "undone by 0", "undone by another"}
+    assert set(found["shadowed"]) == {"inputs", "undone by 0", "undone by another"}
     assert found["distance"]["length"] == 3
     assert len(found["pca"]["points"]) == len(found["pca"]["labels"]["carry"])
     said = json.loads(called("empirical", "answer", LEARNER.digest, "5+7", "--json", *where).out)

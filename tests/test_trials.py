@@ -118,9 +118,11 @@ def cutting(monkeypatch: pytest.MonkeyPatch, undone: Callable[[torch.Tensor], to
 def test_zeros_in_a_shadow_are_told_from_other_digits(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
     spec = replace(SPEC, task=task)
 
-    def ask(undone: Callable[[torch.Tensor], torch.Tensor], nonzero: bool = False) -> tuple[int, int]:
+    def ask(undone: Callable[[torch.Tensor], torch.Tensor], nonzero: bool = False) -> tuple[int, int]:  # the zeros, and all
         cutting(monkeypatch, undone)
-        return shadowed(TRAINED, spec, 3, 300, 0, nonzero)
+        by_zero, by_another, inputs = shadowed(TRAINED, spec, 3, 300, 0, nonzero)
+        assert inputs == 300
+        return by_zero, by_zero + by_another
 
     def shadow(x_ND: torch.Tensor) -> torch.Tensor:
         return (x_ND[:, 1] == 0) & (x_ND[:, 2] != 0)
@@ -145,6 +147,7 @@ def test_what_cannot_be_asked_is_refused() -> None:
         (lambda: nearer(TRAINED, INITIAL, replace(SPEC, layout="plain"), 3, 50, 0), "unpadded"),
         (lambda: shadowed(TRAINED, SPEC, 2, 50, 0), "longer operands than the trained 2"),
         (lambda: shadowed(TRAINED, SPEC, 5, 50, 0), "width 4"),
+        (lambda: shadowed(TRAINED, replace(SPEC, task="sub", train_domain="ordered", test_domain="ordered"), 3, 50, 0), "a >= b"),
         (lambda: shadowed(TRAINED, replace(SPEC, base=2), 3, 50, 0, True), "base 2 has one digit besides 0"),
     ):
         with pytest.raises(InputError, match=words):

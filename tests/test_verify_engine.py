@@ -210,11 +210,11 @@ def test_compare() -> None:
     other_n = [run(s, truth=20, group="h", train_lengths=(1, 2), test_lengths=(3, 4)) for s in range(3)]
     for r in other_n:
         r.result["evaluation"].append({"length": 3, "region": "upward", "examples": 2000, "truth": 0, "learned": 0})
-    assert decide(one, high + other_n)[0].verdict == SUPPORTED, "length 4 of the one, length 3 of the other"
+    assert decide(one, high + other_n)[0].verdict == SUPPORTED, "n+1 of each: lengths 4 and 3"
     uneven = claim(decision=one.decision.model_dump(exclude_none=True), evidence={**one.evidence.model_dump(), "lengths": "n+1, 4"})
     found = decide(uneven, high + other_n)[0]
     assert found.verdict == ERROR
-    assert "not equally many" in found.detail
+    assert "only one can be set against" in found.detail
 
 
 def table(rule: str, percent: list[float], **values: Any) -> Claim:

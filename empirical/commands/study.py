@@ -96,12 +96,14 @@ def probe(
     shares = attention_by_role(batch, weight)
     beyond = longer or next((n for n in spec.test_lengths if n > spec.training.longest), None)
     near = nearness(run, beyond, examples, seed) if beyond is not None and (longer or not spec.make_layout().unpadded) else None
-    by_zero, by_one = (0, 0) if near is None else shadowed(load_model(run), spec, near.length, examples, seed)
+    cut = near is not None and not spec.make_task().needs_order
+    undone = shadowed(load_model(run), spec, beyond or 0, examples, seed) if cut else None
     if not as_json:
         _show_probed(run, found, near, shares)
-        if near is not None:
-            print(f"what undoes truncation, on {examples} inputs of {near.length} digits, one operand of which does not begin with 0")
-            print(f" a 0 at its last trained place, and no other digit: {by_zero}; another digit there, and no 0: {by_one - by_zero}")
+        if undone is not None:
+            by_zero, by_another, inputs = undone
+            print(f"what undoes truncation, on {inputs} inputs with a digit other than 0 above the last trained place of one operand")
+            print(f" a 0 at that place, and no other digit: {by_zero}; another digit, and no 0: {by_another}")
         return
     middle = plane(run, 0, spec.layers, beyond or 0, min(examples, 400), seed)
     values = {
@@ -114,7 +116,7 @@ def probe(
             for target, trained in found.accuracy.items()
         },
         "distance": near and {"length": near.length, "trained": rounded(near.ratio), "initial": rounded(near.initial)},
-        "shadowed": near and {"length": near.length, "inputs": examples, "undone by 0": by_zero, "undone by another": by_one - by_zero},
+        "shadowed": undone and dict(zip(("undone by 0", "undone by another", "inputs"), undone, strict=True)),
         "attention": {role: rounded(share) for role, share in shares.items()},
         "pca": {
             "layer": middle.layer,

@@ -1,4 +1,4 @@
-"""Counts, per test length, of answers equal to the truth and to the truncated function; greedy decoding where answers are wanted."""
+"""Counts, per test length, of answers equal to the truth and to the truncated function; greedy decoding where each place counts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def evaluate(model: GPT, spec: RunSpec, lengths: Sequence[int], examples: int, s
 
     `learned` counts agreement with f(a mod B^n, b mod B^n), n the longest trained length; null where that function may need another
     number of tokens (unpadded layouts), or be negative (cut operands may be out of order). Without `places` nothing is decoded, which is
-    several times as fast, and `truth_digits` is null.
+    faster, and `truth_digits` is null.
     """
     device = next(model.parameters()).device
     task, layout = spec.make_task(), spec.make_layout()

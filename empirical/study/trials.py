@@ -101,16 +101,18 @@ def nearer(trained: GPT, initial: GPT, spec: RunSpec, length: int, examples: int
     return held, count
 
 
-def shadowed(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, nonzero: bool = False) -> Counts:
-    """On how many longer inputs a 0 at the last trained place undoes truncation and another digit there does not, of those where one does.
+def shadowed(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, nonzero: bool = False) -> tuple[int, int, int]:
+    """On how many longer inputs a 0 at the last trained place undoes truncation and another digit does not, and vice versa; of how many.
 
     In one operand of each input the digit above that place is not 0: training never shows such a digit, and so never a 0 in its shadow.
     The other digit is drawn among all but 0. With `nonzero` another such digit stands for the 0.
 
     Raises:
-        InputError: as `equivalents_of`, the network cannot be asked this length, or base 2 has no other digit.
+        InputError: as `equivalents_of`, the network cannot be asked this length, operands need order, or base 2 has no other digit.
     """
     equivalents_of(spec, length)
+    if spec.make_task().needs_order:
+        raise InputError(f"{spec.make_task().text} needs a >= b, which other digits would not keep")
     if nonzero and spec.base == 2:
         raise InputError("base 2 has one digit besides 0: nothing can stand for the 0")
     pairs = draw_batch(spec, length, examples, seed).pairs
@@ -126,7 +128,7 @@ def shadowed(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, n
             number_ND[mine_N, last], number_ND[mine_N, last + 1] = digit_N[mine_N], above_N[mine_N]
         cut_by.append(_truncates(model, make_batch(spec, Pairs(a_ND, b_ND, pairs.length_N))))
     by_zero_N, by_other_N = cut_by
-    return int((~by_zero_N & by_other_N).sum()), int((by_zero_N != by_other_N).sum())
+    return int((~by_zero_N & by_other_N).sum()), int((by_zero_N & ~by_other_N).sum()), len(other_N)
 
 
 def _truncates(model: GPT, batch: Batch) -> Tensor:

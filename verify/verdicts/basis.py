@@ -150,8 +150,9 @@ def _prepare_runs(claim: Claim, evidence: RunsEvidence | ProbesEvidence, runs: S
         sides.append(list(own.values()))
     if decision.rule == "compare":
         mine, theirs = sides
-        if mine and theirs and len(mine[0]) != len(theirs[0]):  # each n+1 is set against the other's, where n differs
-            raise InputError(f"the two groups were trained on other lengths, and {evidence.lengths} are not equally many of both")
+        asked = [[cell.length for cell in side[0]] for side in sides if side]
+        if len({*map(tuple, asked)}) == 2 and max(map(len, asked)) > 1:
+            raise InputError(f"the two groups were trained on other lengths: of {evidence.lengths} only one can be set against the other's")
         return Basis(lambda alpha: greater(mine, theirs, decision.margin or 0.0, alpha, seeds, least), None, networks, units, tuple(notes))
     facts: dict[str, Any] = {}
     regions: dict[int, Interval] = {}

@@ -1,7 +1,7 @@
 """Hidden states, and what undoes truncation, as evidence: every network of a group is asked live, from its weights, in two processes.
 
 The inputs of a network follow from its seed alone, so that a verdict is the same whenever it is asked for; networks of two seeds are asked
-different ones. Inputs on which two networks do not differ are no trials; how many there are says nothing about the others.
+different ones. Inputs on which what is compared does not differ are no trials; how many there are says nothing about the others.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def _probe(jobs: Sequence[Job]) -> list[Probed]:
         if EQUIVALENT in units:
             counts[EQUIVALENT] = nearer(*networks, LONGER * one.least, seed, one.control)
         if SHADOWED in units:
-            counts[SHADOWED] = shadowed(trained, run.spec, length, PAIRED * one.least, seed, one.control)
+            by_zero, by_another, _ = shadowed(trained, run.spec, length, PAIRED * one.least, seed, one.control)
+            counts[SHADOWED] = by_zero, by_zero + by_another
         for measure, (held, counted) in counts.items():
             units[measure].append(Cell(length, held, counted))
     return [Probed(units[job.measure]) for job in jobs]
