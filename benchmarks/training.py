@@ -101,9 +101,8 @@ def rate(action: Callable[[], object], seconds: float, clock: Callable[[], float
 
 
 def compare(
-    name: str, case: str, unit: str, plain: Callable[[], object], fast: Callable[[], object],
-    seconds: float, tokens: int,
-) -> Row:  # fmt: skip
+    name: str, case: str, unit: str, plain: Callable[[], object], fast: Callable[[], object], seconds: float, tokens: int
+) -> Row:
     """Both in turns. `tokens` are those of one fast action."""
     for action in (plain, fast):
         action()

@@ -96,8 +96,9 @@ def probe(
     shares = attention_by_role(batch, weight)
     beyond = longer or next((n for n in spec.test_lengths if n > spec.training.longest), None)
     near = nearness(run, beyond, examples, seed) if beyond is not None and (longer or not spec.make_layout().unpadded) else None
-    cut = near is not None and not spec.make_task().needs_order
-    undone = shadowed(load_model(run), spec, beyond or 0, examples, seed) if cut else None
+    undone = None
+    if near is not None and not spec.make_task().needs_order:
+        undone = shadowed(load_model(run), spec, near.length, examples, seed)
     if not as_json:
         _show_probed(run, found, near, shares)
         if undone is not None:

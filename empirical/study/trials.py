@@ -20,7 +20,7 @@ from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK
 from empirical.study.probe import equivalents_of, probe_hits
-from empirical.study.states import Batch, answered, draw_batch, last_states, make_batch, targets, truncated
+from empirical.study.states import answered, draw_batch, last_states, make_batch, targets, truncated
 from theory.errors import InputError
 from theory.language.expressions import operands
 
@@ -126,13 +126,16 @@ def shadowed(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, n
         a_ND, b_ND = pairs.a_ND.clone(), pairs.b_ND.clone()
         for number_ND, mine_N in ((a_ND, ~in_b_N), (b_ND, in_b_N)):
             number_ND[mine_N, last], number_ND[mine_N, last + 1] = digit_N[mine_N], above_N[mine_N]
-        cut_by.append(_truncates(model, make_batch(spec, Pairs(a_ND, b_ND, pairs.length_N))))
+        cut_by.append(_truncates(model, spec, Pairs(a_ND, b_ND, pairs.length_N)))
     by_zero_N, by_other_N = cut_by
     return int((~by_zero_N & by_other_N).sum()), int((by_zero_N & ~by_other_N).sum()), len(other_N)
 
 
-def _truncates(model: GPT, batch: Batch) -> Tensor:
-    """On which lines the network answers as on the operands cut to the trained length."""
-    answer_NT = batch.lines.answer_NT
-    same_NT = answered(model, batch).lines.token_NT == truncated(batch).lines.token_NT
-    return (same_NT | ~answer_NT).all(1)
+def _truncates(model: GPT, spec: RunSpec, pairs: Pairs) -> Tensor:
+    """On which pairs the network answers as on the operands cut to the trained length."""
+    found = []
+    for rows in torch.arange(len(pairs.length_N)).split(CHUNK):
+        batch = make_batch(spec, pairs.take(rows))
+        same_NT = answered(model, batch).lines.token_NT == truncated(batch).lines.token_NT
+        found.append((same_NT | ~batch.lines.answer_NT).all(1))
+    return torch.cat(found)

@@ -175,7 +175,7 @@ class _Family:
         return f"at {_place(self.low, self.high)} the value is {_show(self.germ)} for all large M = {self.base}^k; {self._meaning()}"
 
     def _meaning(self) -> str:
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of certificate says it in its own words
 
     def _agrees(self) -> bool:
         found = self.germ

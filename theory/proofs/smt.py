@@ -144,7 +144,7 @@ def refute(rule: DigitRule) -> WrongDigits | None:
         expected = following
         if solver.check(z3.Or(wrong)) == z3.sat:
             found = solver.model()
-            size = found.eval(base).as_long()
+            size = found.eval(base).as_long()  # the number that z3's model has for a term; no code is run
             a, b = (sum(found.eval(pair[k], True).as_long() * size**i for i, pair in enumerate(pairs)) for k in (0, 1))
             counterexample = WrongDigits(rule, size, a, b, width)
             return counterexample if counterexample.check() else None

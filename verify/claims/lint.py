@@ -45,7 +45,7 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
     for claim in loaded.claims:
         if (other := statements.setdefault(claim.statement, claim.id)) != claim.id:
             found.append(f"claims {other} and {claim.id} say the same")
-        if "TODO" in claim.statement:
+        if "TODO" in claim.statement:  # as people draft claims
             found.append(f"claim {claim.id} is not written yet")
         if isinstance(claim.evidence, TableEvidence):
             try:

@@ -168,7 +168,7 @@ def sums(found: Score) -> Iterator[str]:
     yield f"{total.right} of {total.of} decided groups did as predicted ({share})."
     left, unlearned = len(found.undetermined), sum(row.observed == NOT_LEARNED for row in found.rows)
     yield f"Of {groups} groups, {left} were left undetermined, and {unlearned} did not learn their task; {found.waiting} wait for networks."
-    if cut := found.agreements:  # the word asks for 95 %, which comes late
+    if cut := found.agreements:  # the word asks for 95 %, which few reach
         half = sum(share >= 0.5 for share in cut)
         yield (
             f"Of {len(cut)} groups predicted to truncate, {half} agree with the truncated function on half of the answers at n+1 or more "
