@@ -127,6 +127,22 @@ def test_without_positions_one_layer_sees_a_multiset() -> None:
         assert torch.allclose(first, second, atol=1e-5) is same
 
 
+@torch.no_grad()
+def test_positional_attention_does_not_see_digits() -> None:
+    """Every layer reads each place with the same weight whatever stands there; with positions added to tokens it does not."""
+    token_2T = torch.stack([torch.randint(0, 3, (10,)), torch.randint(0, 3, (10,))])
+    for name, same in (("positional", True), ("learned", False)):
+        model, weights = network(replace(TINY, encoding=name, layers=2, layout="plain", test_lengths=(1, 2, 3))), list[Tensor]()
+        for block in model.get_submodule("blocks").children():
+            hooked = block.get_submodule("attention.drop_weights")
+            hooked.register_forward_hook(lambda module, given, out: weights.append(out))  # noqa: B023
+        model(token_2T, torch.arange(10))
+        assert len(weights) == 2
+        for weight_2HTT in weights:
+            assert torch.equal(weight_2HTT[0], weight_2HTT[1]) is same
+            assert not torch.allclose(weight_2HTT[:, :, 9], weight_2HTT[:, :, 9].mean(2, keepdim=True), atol=1e-3)  # positions matter
+
+
 # ----------------------------------------------------------------------------------------------------------------------------- numbering
 
 

@@ -43,13 +43,13 @@ class Dropout(nn.Module):
 class Attention(nn.Module):
     """Causal attention; positions enter through `encoding`; only tokens at `offsets` back are seen (None: all)."""
 
-    def __init__(self, spec: RunSpec) -> None:
+    def __init__(self, spec: RunSpec, positions: int) -> None:
         super().__init__()
         self.heads, self.offsets = spec.heads, spec.offsets
         self.q = nn.Linear(spec.dim, spec.dim, bias=False)
         self.kv = nn.Linear(spec.dim, 2 * spec.dim, bias=False)
         self.out = nn.Linear(spec.dim, spec.dim, bias=False)
-        self.encoding = of_attention(spec)
+        self.encoding = of_attention(spec, positions)
         self.drop_weights, self.drop = Dropout(spec.dropout), Dropout(spec.dropout)
 
     @property
@@ -68,13 +68,16 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Outputs at the tokens `query_Q` (counted from the first cached one), and the extended cache; `at_BK` are all positions."""
         B, T, C = x_BTC.shape
-        k, v = self.kv(x_BTC).view(B, T, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         seen = 0 if past is None else past[0].shape[2]
+        address_BTC = self.encoding.address(x_BTC, at_BK[:, seen:])
+        k, v = self._keys_values(address_BTC, x_BTC).view(B, T, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         k = self.encoding.turn(k, at_BK[:, seen:])
         if past is not None:
             k, v = torch.cat((past[0], k), 2), torch.cat((past[1], v), 2)
-        x_BQC, at_BQ = (x_BTC, at_BK[:, seen:]) if len(query_Q) == T else (x_BTC.index_select(1, query_Q - seen), at_BK[:, query_Q])
-        q_BHQE = self.encoding.turn(self.q(x_BQC).view(B, len(query_Q), self.heads, -1).transpose(1, 2), at_BQ)
+        of_BQC, at_BQ = address_BTC, at_BK[:, seen:]
+        if len(query_Q) < T:
+            of_BQC, at_BQ = of_BQC.index_select(1, query_Q - seen), at_BK[:, query_Q]
+        q_BHQE = self.encoding.turn(self.q(of_BQC).view(B, len(query_Q), self.heads, -1).transpose(1, 2), at_BQ)
         product_BHQK = (q_BHQE @ k.transpose(2, 3)).div_(math.sqrt(q_BHQE.shape[-1]))
         back_QK = query_Q[:, None] - torch.arange(k.shape[2], device=x_BTC.device)
         barrier_QK = torch.zeros(back_QK.shape, device=x_BTC.device).masked_fill_(self._hidden(back_QK), -math.inf)
@@ -82,6 +85,13 @@ class Attention(nn.Module):
         weight_BHQK = self.drop_weights(score_BHQK.softmax(3), noise)
         y_BQC = (weight_BHQK @ v).transpose(1, 2).reshape(B, len(query_Q), C)
         return self.drop(self.out(y_BQC), noise), (k, v)
+
+    def _keys_values(self, address_BTC: Tensor, x_BTC: Tensor) -> Tensor:
+        """(B, T, 2C)."""
+        if address_BTC is x_BTC:
+            return self.kv(x_BTC)
+        of_key, of_value = self.kv.weight.chunk(2)
+        return torch.cat((F.linear(address_BTC, of_key), F.linear(x_BTC, of_value)), 2)
 
     def _hidden(self, back_QK: Tensor) -> Tensor:
         """Which keys are out of sight, so many tokens back."""
@@ -95,10 +105,10 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention and a GELU MLP, each on a normalised copy of the residual stream."""
 
-    def __init__(self, spec: RunSpec) -> None:
+    def __init__(self, spec: RunSpec, positions: int) -> None:
         super().__init__()
         self.norm_attention = nn.LayerNorm(spec.dim, bias=False)
-        self.attention = Attention(spec)
+        self.attention = Attention(spec, positions)
         self.norm_mlp = nn.LayerNorm(spec.dim, bias=False)
         self.up = nn.Linear(spec.dim, 4 * spec.dim, bias=False)
         self.down = nn.Linear(4 * spec.dim, spec.dim, bias=False)
@@ -121,7 +131,7 @@ class GPT(nn.Module):
         self.counted = spec.numbering == "line"
         self.tokens = nn.Embedding(vocabulary_size(spec.base), spec.dim)
         self.encoding = of_tokens(spec, positions)
-        self.blocks = nn.ModuleList(Block(spec) for _ in range(spec.layers))
+        self.blocks = nn.ModuleList(Block(spec, positions) for _ in range(spec.layers))
         self.norm = nn.LayerNorm(spec.dim, bias=False)
         self.drop = Dropout(spec.dropout)
         for name, weight in self.named_parameters():

@@ -31,6 +31,7 @@ PRESETS: dict[str, tuple[int, int, int]] = {
 TRAINABLE = {
     **dict.fromkeys(("absolute", "ape", "learned"), "learned"),
     "sinusoidal": "sinusoidal",
+    "positional": "positional",
     **dict.fromkeys(("relative", "rpe", "shaw"), "shaw"),
     "bias": "bias",
     "t5": "t5",
@@ -171,6 +172,11 @@ class RunSpec:
     def mechanism(self) -> str:
         """How positions enter the network: a module of empirical.network.encodings."""
         return TRAINABLE[self.encoding]
+
+    @property
+    def tabled(self) -> bool:
+        """Whether positions are rows of a learned table, so that there are none beyond those of training and testing."""
+        return self.mechanism in ("learned", "positional")
 
     @property
     def numbering(self) -> str:

@@ -15,7 +15,7 @@ FAMILIES = ("absolute", "relative", "window", "banded", "randomised", "none", "a
 #: concrete name -> family
 ENCODINGS: dict[str, str] = {
     **{family: family for family in FAMILIES},
-    **dict.fromkeys(("ape", "learned", "sinusoidal"), "absolute"),
+    **dict.fromkeys(("ape", "learned", "sinusoidal", "positional"), "absolute"),
     **dict.fromkeys(("rpe", "shaw", "bias", "t5", "rope", "alibi", "fire"), "relative"),
     **dict.fromkeys(("windowed", "local"), "window"),
     "band": "banded",

@@ -1,14 +1,14 @@
 """Position encodings that can be trained, one small module each.
 
-A network asks its encoding at three points (`Encoding`): what is added to the tokens, how queries and keys are turned, and what is added
-to the scores. Positions are given per line or, the plain case, counted along the line; `numbering` draws those that are not plain.
+A network asks its encoding at four points (`Encoding`): what is added to the tokens, what queries and keys are made of, how they are
+turned, and what is added to the scores. Positions are given per line or, the plain case, counted along the line; `numbering` draws those that are not plain.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from empirical.network.encodings.absolute import Learned, Sinusoidal
+from empirical.network.encodings.absolute import Addresses, Learned, Sinusoidal
 from empirical.network.encodings.alibi import Alibi
 from empirical.network.encodings.base import Encoding
 from empirical.network.encodings.fire import Fire
@@ -24,7 +24,7 @@ __all__ = ["Encoding", "of_attention", "of_tokens"]
 def of_tokens(spec: RunSpec, positions: int) -> Encoding:
     """What is added to the tokens; learned tables hold so many positions."""
     match spec.mechanism:
-        case "learned":
+        case "learned" | "positional":
             return Learned(positions, spec.dim)
         case "sinusoidal":
             return Sinusoidal()
@@ -32,10 +32,12 @@ def of_tokens(spec: RunSpec, positions: int) -> Encoding:
             return Encoding()
 
 
-def of_attention(spec: RunSpec) -> Encoding:
-    """What happens in one attention layer."""
+def of_attention(spec: RunSpec, positions: int) -> Encoding:
+    """What happens in one attention layer; learned tables as for `of_tokens`."""
     size = spec.dim // spec.heads
     match spec.mechanism:
+        case "positional":
+            return Addresses(positions, spec.dim)
         case "shaw":
             return Shaw(spec.offsets, spec.max_distance, size)
         case "bias":

@@ -22,6 +22,21 @@ class Learned(Encoding):
         return x_BTC + F.embedding(at_BT, self.positions)
 
 
+class Addresses(Encoding):
+    """Positional attention (Back de Luca et al. 2024, arXiv 2410.01686): queries and keys are made of learned positions alone.
+
+    How much a query reads from each place is then the same for all digits. A layer has a table of its own.
+    """
+
+    def __init__(self, positions: int, dim: int) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(positions, dim) * 0.02)
+
+    def address(self, x_BTC: Tensor, at_BT: Tensor) -> Tensor:
+        position_BTC = F.layer_norm(F.embedding(at_BT, self.positions), x_BTC.shape[-1:])
+        return position_BTC.expand(x_BTC.shape)
+
+
 class Sinusoidal(Encoding):
     """Sines and cosines of geometrically spaced frequencies (Vaswani et al. 2017, arXiv 1706.03762).
 

@@ -15,6 +15,10 @@ class Encoding(nn.Module):
         """Tokens with their positions."""
         return x_BTC
 
+    def address(self, x_BTC: Tensor, at_BT: Tensor) -> Tensor:
+        """What queries and keys are made of, where values are made of the normalised tokens: of these, too."""
+        return x_BTC
+
     def turn(self, x_BHTE: Tensor, at_BT: Tensor) -> Tensor:
         """Queries or keys with their positions."""
         return x_BHTE
