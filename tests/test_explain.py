@@ -24,7 +24,7 @@ from theory.local.alignment import ROLES
 from theory.local.inputs import local_machine
 from theory.local.windows import smallest_window
 from theory.predictions.explain import explain, markdown, to_latex
-from theory.predictions.matrix import FORMATS, RANK, ROOM, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
+from theory.predictions.matrix import ADVISED, FORMATS, RANK, ROOM, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
 from theory.predictions.predict import coverage
 from theory.predictions.rules import ASSUMPTIONS, RULES, dilution
 
@@ -195,7 +195,7 @@ def test_advice_is_ordered_and_complete(expr: str) -> None:
     found = advise(make_task(None, expr), make_training("either", "4"))
     places = {"interleaved", "interleaved msd", *LAYOUTS} - {"unary"} | ({"unary", "unary msd"} if "b" not in expr else set())
     names = {(cell.encoding.split()[0], cell.layout) for cell in found}
-    assert names == {(family, layout) for family in FAMILIES for layout in places}
+    assert names == {(family, layout) for family in ADVISED for layout in places}
     assert len(found) == len(names)
     ranks = [RANK.index(cell.upward) for cell in found]
     assert ranks == sorted(ranks)
@@ -212,7 +212,7 @@ def test_advice_is_ordered_and_complete(expr: str) -> None:
     [
         ("12*a", "window 7", "interleaved", "window holds the rule"),
         ("a // 11", "window 7", "interleaved msd", "window holds the rule"),
-        ("(a + b) % 100", "absolute", "padded", "low digits suffice"),
+        ("(a + b) % 100", "positional", "padded", "low digits suffice"),
         ("a * b", "none", "padded", "no positions"),  # nothing is known to work
     ],
 )

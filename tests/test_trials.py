@@ -11,8 +11,8 @@ import torch
 from empirical.data.lines import to_ints
 from empirical.network.model import GPT
 from empirical.study import trials as module
-from empirical.study.states import Batch, draw_batch, last_states, look, targets, truncated
-from empirical.study.trials import QUANTITIES, better_read, nearer, shadowed
+from empirical.study.states import Batch, draw_batch, last_states, look, targets
+from empirical.study.trials import QUANTITIES, better_read, nearer
 from empirical.training.loop import build_model
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -101,43 +101,6 @@ def test_states_are_those_that_the_digits_are_predicted_from(name: str) -> None:
     assert torch.allclose(last_states(model, batch), state_LNTC[-1][:, [batch.query(place) for place in batch.places]], atol=1e-5)
 
 
-def cutting(monkeypatch: pytest.MonkeyPatch, undone: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    """A network that cuts operands to two digits, but is wrong by one in c_0 where one of them is undone, by its digits (N, D)."""
-
-    def answered(model: GPT, batch: Batch) -> Batch:
-        token_NT = torch.where(batch.lines.answer_NT, truncated(batch).lines.token_NT, batch.lines.token_NT)
-        wrong_N = undone(batch.pairs.a_ND) | undone(batch.pairs.b_ND)
-        c_0 = batch.query(0) + 1
-        token_NT[wrong_N, c_0] = (token_NT[wrong_N, c_0] + 1) % 10
-        return replace(batch, lines=replace(batch.lines, token_NT=token_NT))
-
-    monkeypatch.setattr(module, "answered", answered)
-
-
-@pytest.mark.parametrize("task", ["add", "triple"])
-def test_zeros_in_a_shadow_are_told_from_other_digits(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
-    spec = replace(SPEC, task=task)
-
-    def ask(undone: Callable[[torch.Tensor], torch.Tensor], nonzero: bool = False) -> tuple[int, int]:  # the zeros, and all
-        cutting(monkeypatch, undone)
-        by_zero, by_another, inputs = shadowed(TRAINED, spec, 3, 300, 0, nonzero)
-        assert inputs == 300
-        return by_zero, by_zero + by_another
-
-    def shadow(x_ND: torch.Tensor) -> torch.Tensor:
-        return (x_ND[:, 1] == 0) & (x_ND[:, 2] != 0)
-
-    held, counted = ask(shadow)
-    assert 250 < held == counted <= 300, "the other operand may have a shadowed zero of its own, which both lines share"
-    assert ask(shadow, nonzero=True) == (0, 0)
-    assert ask(lambda x_ND: x_ND[:, 2] != 0) == (0, 0), "undone either way"
-    assert ask(lambda x_ND: x_ND[:, 0] == 0) == (0, 0), "a zero elsewhere stands in both lines"
-    held, counted = ask(lambda x_ND: x_ND[:, 1] == 7)
-    assert (held, 10 < counted < 70) == (0, True), "a ninth of the other digits"
-    held, counted = ask(lambda x_ND: (x_ND[:, 1] % 2 == 0) & (x_ND[:, 2] != 0), nonzero=True)
-    assert 0.35 * counted < held < 0.65 * counted > 50
-
-
 def test_what_cannot_be_asked_is_refused() -> None:
     for refused, words in (
         (lambda: better_read(["carries"], TRAINED, INITIAL, replace(SPEC, task="mul"), 2, 50, 50, 0), "has no carry"),
@@ -145,10 +108,6 @@ def test_what_cannot_be_asked_is_refused() -> None:
         (lambda: better_read(["carries"], TRAINED, INITIAL, SPEC, 5, 50, 50, 0), "width 4"),
         (lambda: nearer(TRAINED, INITIAL, SPEC, 2, 50, 0), "longer operands than the trained 2"),
         (lambda: nearer(TRAINED, INITIAL, replace(SPEC, layout="plain"), 3, 50, 0), "unpadded"),
-        (lambda: shadowed(TRAINED, SPEC, 2, 50, 0), "longer operands than the trained 2"),
-        (lambda: shadowed(TRAINED, SPEC, 5, 50, 0), "width 4"),
-        (lambda: shadowed(TRAINED, replace(SPEC, task="sub", train_domain="ordered", test_domain="ordered"), 3, 50, 0), "a >= b"),
-        (lambda: shadowed(TRAINED, replace(SPEC, base=2), 3, 50, 0, True), "base 2 has one digit besides 0"),
     ):
         with pytest.raises(InputError, match=words):
             refused()

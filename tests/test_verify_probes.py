@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from empirical.runs.spec import RunSpec
 from empirical.runs.store import Run, load_model, load_runs
-from empirical.study.trials import MEASURES, shadowed
+from empirical.study.trials import EQUIVALENT, QUANTITIES
+from empirical.study.truncation import KEYS, SHADOWED, repaired, shadowed
 from tests.test_verify_engine import claim, decision, honest, run
 from verify.claims.evidence_kinds import ProbesEvidence
 from verify.claims.lint import groups_of
@@ -83,7 +84,8 @@ def test_what_probing_could_not_do_is_an_error_and_what_it_did_not_do_is_said() 
 
 
 def test_the_measures_are_those_of_empirical_and_no_others() -> None:
-    assert [probes(measure).evidence.measure for measure in MEASURES] == list(MEASURES)
+    measures = [*QUANTITIES, EQUIVALENT, SHADOWED, KEYS]
+    assert [probes(measure).evidence.measure for measure in measures] == measures
     assert groups_of(probes()) == ["g"]
     for bad in ({"measure": "beauty"}, {"lengths": "n-1"}, {"probes": {"group": "pilot-x"}}):
         with pytest.raises(ValidationError):
@@ -138,8 +140,13 @@ def test_jobs_on_the_same_states_are_one_and_each_gets_its_own_counts(store: Pat
     assert "longer operands than the trained 2" in refused.problem
 
 
-def test_what_undoes_truncation_is_counted_on_pairs_that_differ(store: Path) -> None:
+def test_what_undoes_truncation_is_counted_where_it_is_undone(store: Path) -> None:
     (run,) = load_runs(store)
+    jobs = [Job(run.folder, "keys of zeros", (3,), 20, control) for control in (False, True)]
+    for job, found in probe_jobs(jobs).items():
+        mended, undone, _ = repaired(load_model(run), run.spec, 3, PAIRED * 20, run.spec.seed + SEED, job.control)
+        assert found.unit == [Cell(3, mended, undone)]
+        assert undone > 0, "the network is no perfect one"
     jobs = [Job(run.folder, "shadowed zeros", (3,), 20, control) for control in (False, True)]
     for job, found in probe_jobs(jobs).items():
         by_zero, by_another, _ = shadowed(load_model(run), run.spec, 3, PAIRED * 20, run.spec.seed + SEED, job.control)

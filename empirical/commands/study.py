@@ -87,7 +87,7 @@ def probe(
     from empirical.runs.store import load_model
     from empirical.study.probe import attention_by_role, attention_by_token, nearness, plane, rounded
     from empirical.study.probe import probe as probed
-    from empirical.study.trials import shadowed
+    from empirical.study.truncation import repaired, shadowed
 
     run = find_run(results, digest)
     spec = run.spec
@@ -96,15 +96,20 @@ def probe(
     shares = attention_by_role(batch, weight)
     beyond = longer or next((n for n in spec.test_lengths if n > spec.training.longest), None)
     near = nearness(run, beyond, examples, seed) if beyond is not None and (longer or not spec.make_layout().unpadded) else None
-    undone = None
+    undone = mended = None
     if near is not None and not spec.make_task().needs_order:
         undone = shadowed(load_model(run), spec, near.length, examples, seed)
+    if near is not None and spec.make_encoding().keyed:
+        mended = repaired(load_model(run), spec, near.length, examples, seed)
     if not as_json:
         _show_probed(run, found, near, shares)
         if undone is not None:
             by_zero, by_another, inputs = undone
             print(f"what undoes truncation, on {inputs} inputs with a digit other than 0 above the last trained place of one operand")
             print(f" a 0 at that place, and no other digit: {by_zero}; another digit, and no 0: {by_another}")
+        if mended is not None:
+            repairs, lost, inputs = mended
+            print(f"not answered as cut: {lost} of {inputs} inputs; with the keys of zeros for unseen digits in layer 1, {repairs} are")
         return
     middle = plane(run, 0, spec.layers, beyond or 0, min(examples, 400), seed)
     values = {
@@ -118,6 +123,7 @@ def probe(
         },
         "distance": near and {"length": near.length, "trained": rounded(near.ratio), "initial": rounded(near.initial)},
         "shadowed": undone and dict(zip(("undone by 0", "undone by another", "inputs"), undone, strict=True)),
+        "keys of zeros": mended and dict(zip(("repaired", "undone", "inputs"), mended, strict=True)),
         "attention": {role: rounded(share) for role, share in shares.items()},
         "pca": {
             "layer": middle.layer,

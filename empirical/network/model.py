@@ -89,7 +89,8 @@ class Attention(nn.Module):
     def _keys_values(self, address_BTC: Tensor, x_BTC: Tensor) -> Tensor:
         """(B, T, 2C)."""
         if address_BTC is x_BTC:
-            return self.kv(x_BTC)
+            both_BTC: Tensor = self.kv(x_BTC)
+            return both_BTC
         of_key, of_value = self.kv.weight.chunk(2)
         return torch.cat((F.linear(address_BTC, of_key), F.linear(x_BTC, of_value)), 2)
 

@@ -127,6 +127,18 @@ def last_states(model: GPT, batch: Batch) -> Tensor:
 
 
 @contextmanager
+def first_keys_of(model: GPT, lines: Lines) -> Iterator[None]:
+    """Within, the keys of the first layer are those that it has on these lines, one for one; values and all else are the network's own."""
+    kept: list[Tensor] = []
+    project = model.blocks[0].get_submodule("attention.kv")
+    token_NT, size = lines.token_NT[:, :-1], model.tokens.embedding_dim
+    with _hooked([project.register_forward_hook(lambda module, given, out: kept.append(out[..., :size]))]):
+        model(token_NT, torch.arange(token_NT.shape[1]), at_BT=lines.at_NT)
+    with _hooked([project.register_forward_hook(lambda module, given, out: torch.cat((kept[0], out[..., size:]), -1))]):
+        yield
+
+
+@contextmanager
 def _hooked(hooks: Sequence[RemovableHandle]) -> Iterator[None]:
     try:
         yield

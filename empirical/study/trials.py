@@ -1,11 +1,11 @@
-"""What networks do inside, and where truncation ends, as counts: one trial per sampled input.
+"""What networks represent, as counts: one trial per sampled input.
 
 Averages of probes and distances, as empirical.study.probe shows them, have no honest interval; trials of independent inputs have one.
 Hidden states (P1, statement 3) are set against those of the same network before training, since much is near, or linear, in any random
 network. They are taken after the last layer, at the queries: the tokens from which the digits of the result are predicted.
 
 Each measure has a control that keeps everything but the relation that is asked for: labels shuffled among the inputs, another
-input in the place of the equivalent one, another digit in the place of the zero.
+input in the place of the equivalent one.
 """
 
 from __future__ import annotations
@@ -15,19 +15,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from empirical.data.lines import Pairs
 from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK
 from empirical.study.probe import equivalents_of, probe_hits
 from empirical.study.states import answered, draw_batch, last_states, make_batch, targets, truncated
 from theory.errors import InputError
-from theory.language.expressions import operands
 
 #: what may be read from the states at each place of the result -> its name in empirical.study.states.targets
 QUANTITIES = {"result digits": "result digit", "digit sums": "digit sum", "carries": "carry"}
-EQUIVALENT, SHADOWED = "equivalent inputs", "shadowed zeros"
-MEASURES = (*QUANTITIES, EQUIVALENT, SHADOWED)
+EQUIVALENT = "equivalent inputs"
 
 Counts = tuple[int, int]  # successes, trials
 
@@ -99,43 +96,3 @@ def nearer(trained: GPT, initial: GPT, spec: RunSpec, length: int, examples: int
         near_N, far_N, near_before_N, far_before_N = distances
         held += int(((near_N < far_N) & (near_N * far_before_N < near_before_N * far_N)).sum())
     return held, count
-
-
-def shadowed(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, nonzero: bool = False) -> tuple[int, int, int]:
-    """On how many longer inputs a 0 at the last trained place undoes truncation and another digit does not, and vice versa; of how many.
-
-    In one operand of each input the digit above that place is not 0: training never shows such a digit, and so never a 0 in its shadow.
-    The other digit is drawn among all but 0. With `nonzero` another such digit stands for the 0.
-
-    Raises:
-        InputError: as `equivalents_of`, the network cannot be asked this length, operands need order, or base 2 has no other digit.
-    """
-    equivalents_of(spec, length)
-    if spec.make_task().needs_order:
-        raise InputError(f"{spec.make_task().text} needs a >= b, which other digits would not keep")
-    if nonzero and spec.base == 2:
-        raise InputError("base 2 has one digit besides 0: nothing can stand for the 0")
-    pairs = draw_batch(spec, length, examples, seed).pairs
-    generator, shape = torch.Generator().manual_seed(seed), pairs.length_N.shape
-    above_N, other_N = (torch.randint(1, spec.base, shape, generator=generator) for _ in range(2))
-    zero_N = 1 + (other_N - 1 + torch.randint(1, spec.base - 1, shape, generator=generator)) % (spec.base - 1) if nonzero else 0 * other_N
-    in_b_N = torch.randint(operands(spec.make_task().expression), shape, generator=generator) == 1
-    last = spec.training.longest - 1
-    cut_by = []
-    for digit_N in (zero_N, other_N):
-        a_ND, b_ND = pairs.a_ND.clone(), pairs.b_ND.clone()
-        for number_ND, mine_N in ((a_ND, ~in_b_N), (b_ND, in_b_N)):
-            number_ND[mine_N, last], number_ND[mine_N, last + 1] = digit_N[mine_N], above_N[mine_N]
-        cut_by.append(_truncates(model, spec, Pairs(a_ND, b_ND, pairs.length_N)))
-    by_zero_N, by_other_N = cut_by
-    return int((~by_zero_N & by_other_N).sum()), int((by_zero_N & ~by_other_N).sum()), len(other_N)
-
-
-def _truncates(model: GPT, spec: RunSpec, pairs: Pairs) -> Tensor:
-    """On which pairs the network answers as on the operands cut to the trained length."""
-    found = []
-    for rows in torch.arange(len(pairs.length_N)).split(CHUNK):
-        batch = make_batch(spec, pairs.take(rows))
-        same_NT = answered(model, batch).lines.token_NT == truncated(batch).lines.token_NT
-        found.append((same_NT | ~batch.lines.answer_NT).all(1))
-    return torch.cat(found)

@@ -2,6 +2,7 @@
 
 `randomised`: in training and testing alike, the positions of a sequence are an ordered random subset of a range that is larger than
 any sequence asked for (Ruoss et al. 2023, arXiv 2305.16843), whatever is made of them then. Only their order is the same in every draw.
+`positional`: absolute positions, and queries and keys are made of them alone (Back de Luca et al. 2024, arXiv 2410.01686).
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class Encoding:
     family: str
     window: int | None = None
     layers: int = 1
+
+    @property
+    def keyed(self) -> bool:
+        """Whether keys hold digits, which can then draw attention; in positional attention they hold places alone."""
+        return self.name != "positional"
 
     @property
     def receptive_field(self) -> int | None:

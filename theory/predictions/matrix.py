@@ -27,6 +27,7 @@ RANK = ("exact", "decays", "undetermined", "truncation", "fails")
 STATUS = ("proven", "conditional", "hypothesis")
 FORMATS = ("text", "markdown", "csv", "json")
 WINDOW = 8  # tokens; holds two digit groups and the operand digits of the query
+ADVISED = (*FAMILIES, "positional")
 ROOM = 2  # digits of width above the longest operand: at the top of a band the marks show, which training shows behind padding alone
 
 
@@ -104,7 +105,7 @@ def advise(task: Task, training: Training) -> list[Cell]:
     lengths = (training.longest, training.longest + 1)
     layouts = layouts_for(task, max(lengths))
     found = []
-    for family in watched(FAMILIES, "encodings"):
+    for family in watched(ADVISED, "encodings"):
         for layout in layouts:
             need = needed_window(task, layout.direction, layout.shown).digits
             window = WINDOW if need is None else max(1, need)

@@ -102,11 +102,11 @@ class RunsEvidence(Model):
 class ProbesEvidence(Model):
     """What training did to the hidden states of a group's networks, or what undoes truncation: a trial per input, live from the weights.
 
-    The measures are those of empirical.study.trials.
+    The measures are those of empirical.study.trials and empirical.study.truncation.
     """
 
     probes: Runs
-    measure: Literal["result digits", "digit sums", "carries", "equivalent inputs", "shadowed zeros"]
+    measure: Literal["result digits", "digit sums", "carries", "equivalent inputs", "shadowed zeros", "keys of zeros"]
     lengths: Text
 
     _check = field_validator("lengths")(_lengths)

@@ -24,7 +24,7 @@ SEED = 2_000_000  # added to the seed of a run; neither its training nor its eva
 #: sampled inputs per trial that a claim asks for: to fit probes, and to count them, as on many inputs the two networks do not differ
 FITTED, COUNTED = 2, 5
 LONGER = 2
-PAIRED = 40  # few of them tell a zero from another digit
+PAIRED = 40  # on few of them truncation is undone, or by a zero and not by another digit
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def probe_network(jobs: Sequence[Job]) -> list[Probed]:
 
 def _probe(jobs: Sequence[Job]) -> list[Probed]:
     from empirical.runs.store import load_model, load_run
-    from empirical.study.trials import EQUIVALENT, QUANTITIES, SHADOWED, better_read, nearer, shadowed
+    from empirical.study.trials import EQUIVALENT, QUANTITIES, better_read, nearer
+    from empirical.study.truncation import KEYS, SHADOWED, repaired, shadowed
     from empirical.training.loop import build_model
     from verify.verdicts.live_controls import weights_of
 
@@ -109,6 +110,9 @@ def _probe(jobs: Sequence[Job]) -> list[Probed]:
         if SHADOWED in units:
             by_zero, by_another, _ = shadowed(trained, run.spec, length, PAIRED * one.least, seed, one.control)
             counts[SHADOWED] = by_zero, by_zero + by_another
+        if KEYS in units:
+            mended, undone, _ = repaired(trained, run.spec, length, PAIRED * one.least, seed, one.control)
+            counts[KEYS] = mended, undone
         for measure, (held, counted) in counts.items():
             units[measure].append(Cell(length, held, counted))
     return [Probed(units[job.measure]) for job in jobs]

@@ -1,7 +1,8 @@
 """Position encodings that can be trained, one small module each.
 
 A network asks its encoding at four points (`Encoding`): what is added to the tokens, what queries and keys are made of, how they are
-turned, and what is added to the scores. Positions are given per line or, the plain case, counted along the line; `numbering` draws those that are not plain.
+turned, and what is added to the scores. Positions are given per line or, the plain case, counted along the line; `numbering` draws those
+that are not plain.
 """
 
 from __future__ import annotations

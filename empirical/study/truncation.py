@@ -1,0 +1,105 @@
+"""What undoes truncation, as counts: one trial per sampled input, longer than those of training.
+
+Theory says that a network computes f of the operands cut to the trained length where training shows the digits above with 0 alone
+(assumption A2). A key and a value of the first layer are made of a digit and its place, and such a digit's are new. Each measure has a
+control: other digits in the place of zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from empirical.data.lines import Pairs
+from empirical.network.model import GPT
+from empirical.runs.spec import RunSpec
+from empirical.study.evaluate import CHUNK
+from empirical.study.probe import equivalents_of
+from empirical.study.states import Batch, answered, draw_batch, first_keys_of, make_batch, truncated
+from empirical.training.loop import teacher_forced
+from theory.errors import InputError
+from theory.language.expressions import operands
+
+SHADOWED, KEYS = "shadowed zeros", "keys of zeros"
+
+
+def shadowed(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, nonzero: bool = False) -> tuple[int, int, int]:
+    """On how many longer inputs a 0 at the last trained place undoes truncation and another digit does not, and vice versa; of how many.
+
+    In one operand of each input the digit above that place is not 0: training never shows such a digit, and so never a 0 in its shadow.
+    The other digit is drawn among all but 0. With `nonzero` another such digit stands for the 0.
+
+    Raises:
+        InputError: as `equivalents_of`, the network cannot be asked this length, operands need order, or base 2 has no other digit.
+    """
+    equivalents_of(spec, length)
+    if spec.make_task().needs_order:
+        raise InputError(f"{spec.make_task().text} needs a >= b, which other digits would not keep")
+    if nonzero and spec.base == 2:
+        raise InputError("base 2 has one digit besides 0: nothing can stand for the 0")
+    pairs = draw_batch(spec, length, examples, seed).pairs
+    generator, shape = torch.Generator().manual_seed(seed), pairs.length_N.shape
+    above_N, other_N = (torch.randint(1, spec.base, shape, generator=generator) for _ in range(2))
+    zero_N = 1 + (other_N - 1 + torch.randint(1, spec.base - 1, shape, generator=generator)) % (spec.base - 1) if nonzero else 0 * other_N
+    in_b_N = torch.randint(operands(spec.make_task().expression), shape, generator=generator) == 1
+    last = spec.training.longest - 1
+    cut_by = []
+    for digit_N in (zero_N, other_N):
+        a_ND, b_ND = pairs.a_ND.clone(), pairs.b_ND.clone()
+        for number_ND, mine_N in ((a_ND, ~in_b_N), (b_ND, in_b_N)):
+            number_ND[mine_N, last], number_ND[mine_N, last + 1] = digit_N[mine_N], above_N[mine_N]
+        cut_by.append(_truncates(model, spec, Pairs(a_ND, b_ND, pairs.length_N)))
+    by_zero_N, by_other_N = cut_by
+    return int((~by_zero_N & by_other_N).sum()), int((by_zero_N & ~by_other_N).sum()), len(other_N)
+
+
+def _truncates(model: GPT, spec: RunSpec, pairs: Pairs) -> Tensor:
+    """On which pairs the network answers as on the operands cut to the trained length."""
+    found = []
+    for rows in torch.arange(len(pairs.length_N)).split(CHUNK):
+        batch = make_batch(spec, pairs.take(rows))
+        same_NT = answered(model, batch).lines.token_NT == truncated(batch).lines.token_NT
+        found.append((same_NT | ~batch.lines.answer_NT).all(1))
+    return torch.cat(found)
+
+
+@torch.inference_mode()
+def repaired(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, nonzero: bool = False) -> tuple[int, int, int]:
+    """Of the longer inputs that are not answered as cut, how many are once unseen digits have the keys of zeros; all of them; of how many.
+
+    Their keys in the first layer alone: what draws attention to them. Their values, which are what is then read, stay their own. With
+    `nonzero` they have the keys of other digits, but 0 has its own.
+
+    Raises:
+        InputError: as `equivalents_of`, the network cannot be asked this length, its keys hold no digits, or base 2 has no other digit.
+    """
+    equivalents_of(spec, length)
+    if not spec.make_encoding().keyed:
+        raise InputError("positional attention has no keys of digits")
+    if nonzero and spec.base == 2:
+        raise InputError("base 2 has one digit besides 0: nothing can stand for the 0")
+    pairs = draw_batch(spec, length, examples, seed).pairs
+    turn_N = torch.randint(1, max(2, spec.base - 1), pairs.length_N.shape, generator=torch.Generator().manual_seed(seed))
+    undone = mended = 0
+    for rows in torch.arange(len(pairs.length_N)).split(CHUNK):
+        batch = make_batch(spec, pairs.take(rows))
+        cut = truncated(batch)
+        donor = _turned(batch, turn_N[rows]) if nonzero else cut
+        lines = replace(batch.lines, token_NT=torch.where(batch.lines.answer_NT, cut.lines.token_NT, batch.lines.token_NT))
+        undone_N = ~teacher_forced(model, lines)
+        with first_keys_of(model, donor.lines):
+            mended += int((teacher_forced(model, lines) & undone_N).sum())
+        undone += int(undone_N.sum())
+    return mended, undone, len(pairs.length_N)
+
+
+def _turned(batch: Batch, turn_N: Tensor) -> Batch:
+    """The same lines with other digits in the place of all but 0 above the trained length."""
+    cut, base = batch.spec.training.longest, batch.spec.base
+    a_ND, b_ND = batch.pairs.a_ND.clone(), batch.pairs.b_ND.clone()
+    for digit_ND in (a_ND, b_ND):
+        above_NU = digit_ND[:, cut:]
+        digit_ND[:, cut:] = torch.where(above_NU == 0, 0, 1 + (above_NU - 1 + turn_N[:, None]) % (base - 1))
+    return make_batch(batch.spec, Pairs(a_ND, b_ND, batch.pairs.length_N))
