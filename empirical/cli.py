@@ -178,7 +178,7 @@ def _short(number: int) -> str:
 def _text(done: Run) -> str:
     spec, result = done.spec, done.result
     lines = [
-        f"{spec.make_task().text} in base {spec.base}, {spec.encoding} positions, {spec.layout} layout, "
+        f"{spec.make_task().text} in base {spec.base}, {spec.make_encoding().text}, {spec.layout} layout, "
         f"trained on lengths {','.join(map(str, spec.train_lengths))} ({spec.train_domain}), seed {spec.seed}",
         f"{spec.layers} layers, {spec.heads} heads, {spec.dim} channels; {spec.steps} steps of {spec.batch} lines, {result['wall_s']} s",
         f"stored in {done.folder}",

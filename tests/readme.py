@@ -1,4 +1,4 @@
-"""`make readme`: runs the commands that README.md shows with an output, and puts what they print in its place.
+"""`make readme`: runs the commands that README.md and results/verdicts.md show with an output, and puts what they print in its place.
 
 A shown output is a fenced block that starts with `$ command` lines, or one behind a comment `<!-- output of: command -->`. Blocks
 of commands alone (training, installing) are left alone.
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SHOWING = (ROOT / "results" / "verdicts.md", ROOT / "README.md")  # in this order: the second counts what the first says
 SHOWN = re.compile(
     r"(?P<head><!-- output of: (?P<hidden>.+?) -->\n```\w*\n|```\n\$ (?P<command>(?:.*\\\n)*+.*)\n)"
     r"(?P<output>(?!\$ )(?:(?!```).*\n)+)```"
@@ -35,5 +36,5 @@ def renewed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(renewed(readme.read_text()))
+    for page in SHOWING:
+        page.write_text(renewed(page.read_text()))

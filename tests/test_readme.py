@@ -9,18 +9,19 @@ from collections.abc import Sequence
 import pytest
 
 from tests.command import ROOT, called
+from tests.readme import SHOWING
 from verify.certificates.files import outcome
 from verify.claims.schema import load_claims
 from verify.verdicts.engine import run_claims
 from verify.verdicts.evidence import load_evidence
 from verify.verdicts.reevaluate import Fresh, Job
 
-README = (ROOT / "README.md").read_text()
+VERDICTS, README = (page.read_text() for page in SHOWING)
 
 
 def test_the_verdict_table_is_that_of_the_committed_evidence() -> None:
     """As printed, by the committed counts and certificates: `.ci/run` asks the networks again."""
-    shown = dict(re.findall(r"^ *([a-z0-9][a-z0-9.-]+) +(?:theorem|derived|empirical|table) +([a-z]+) ", README, re.MULTILINE))
+    shown = dict(re.findall(r"^ *([a-z0-9][a-z0-9.-]+) +(?:theorem|derived|empirical|table) +([a-z]+) ", VERDICTS, re.MULTILINE))
     claims, runs = load_claims(ROOT / "paper_claims.yaml").claims, load_evidence(ROOT / "results")
 
     def as_committed(jobs: Sequence[Job]) -> list[Fresh]:

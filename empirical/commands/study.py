@@ -48,7 +48,7 @@ def _show_measured(run: Run, found: list[Measured]) -> None:
 
     from theory.mistakes import KINDS as kinds
 
-    print(f"{run.spec.make_task().text} in base {run.spec.base}, {run.spec.encoding} positions, {run.spec.layout} layout")
+    print(f"{run.spec.make_task().text} in base {run.spec.base}, {run.spec.make_encoding().text}, {run.spec.layout} layout")
     columns = ("length", "region", "pairs", "right", "as truncated", "predicted", "right at each place, least significant first")
     table = Table(*columns, box=None)
     for one in found:

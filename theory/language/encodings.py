@@ -46,6 +46,15 @@ class Encoding:
         return self.name != "positional"
 
     @property
+    def settled(self) -> bool:
+        """Whether what a result digit reads of each place is one and the same function of the digit there, for all operands."""
+        return not self.keyed and self.layers == 1
+
+    @property
+    def text(self) -> str:
+        return f"{self.name} {'positions' if self.keyed else 'attention'}"
+
+    @property
     def receptive_field(self) -> int | None:
         """Tokens that can influence a query, itself included: L*r + 1; None where they are no window."""
         return None if self.window is None else self.layers * self.window + 1

@@ -32,7 +32,7 @@ def steps(found: Prediction) -> list[Step]:
     trained = f"lengths {ranges(found.training.lengths)}, domain {found.training.domain}"
     out = [
         Step("Task", f"{task.text}, digits in base {task.base}", f"f(a, b) = {to_latex(task.expression)}"),
-        Step("Setting", f"{found.encoding.name} positions, {found.layout.name} layout, trained on {trained}"),
+        Step("Setting", f"{found.encoding.text}, {found.layout.name} layout, trained on {trained}"),
         Step("Translation invariant", _decided(found.translation_invariance)),
     ]
     if found.base_compatibility.value is not None:

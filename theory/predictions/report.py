@@ -86,7 +86,7 @@ def prediction_text(found: Prediction) -> str:
     """Verdict first, then why, then the accuracy at each length."""
     task, training = found.task, found.training
     lines = [
-        f"{task.text} in base {task.base}, {found.encoding.name} positions, {_layout(found)} layout, "
+        f"{task.text} in base {task.base}, {found.encoding.text}, {_layout(found)} layout, "
         f"trained on lengths {ranges(training.lengths)} ({training.domain})",
         f"upward: {_word(found.outcome.upward)} ({MEANING[found.outcome.upward]})",
         f"downward: {_word(found.outcome.downward)}; in distribution: {_word(found.outcome.in_distribution)}",

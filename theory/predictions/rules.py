@@ -30,9 +30,11 @@ ASSUMPTIONS = {
     "A4": "without a window far digits keep some weight: attention logits do not grow with the number of digits, so the rule is diluted",
     "A5": "with randomised positions only the order of tokens is learned from, as nothing else is the same in every draw",
     "A6": "the key of a digit draws no attention that the zeros which training showed in its place did not",
+    "A7": "attention that nothing depends on in training does not rest on places that it shows with zeros alone",
 }
 
-DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention; in positional attention none can"
+DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention"
+RESTING = "but attention that nothing depends on in training may rest on places that it showed with zeros alone"
 UNORDERED = "no training pair shows what is done with operands out of order"
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
@@ -70,7 +72,7 @@ RULES: dict[str, Rule] = {
     "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
-    "low digits suffice, keyed": Rule("exact", "hypothesis", ("A3", "A6"), EXACT),
+    "low digits suffice, unsettled": Rule("exact", "hypothesis", ("A3", "A6", "A7"), EXACT),
     "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
     "order alone": Rule("undetermined", "hypothesis", ("A5",), "nothing, as nothing is said"),
     "roles shown": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
@@ -80,8 +82,7 @@ RULES: dict[str, Rule] = {
     "codes unseen, guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
-    "zeros only": Rule("truncation", "conditional", ("A2",), TRUNCATED),
-    "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
+    "zeros only": Rule("truncation", "hypothesis", ("A2", "A6", "A7"), TRUNCATED),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
     "fixed marks": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "no rule": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
@@ -143,9 +144,10 @@ def _applicable(
             if in_order and support.digits == n:
                 yield Applied("cut out of order", (why, f"but those of longer operands need not be in order: {UNORDERED}"))
             facts = why, "training shows all of these digits at the codes they have in longer inputs"
-            if encoding.keyed and support.digits:
-                yield Applied("low digits suffice, keyed", (*facts, DRAWN))
-            yield Applied("low digits suffice", facts)
+            if support.digits and not encoding.settled:
+                yield Applied("low digits suffice, unsettled", (*facts, DRAWN if encoding.keyed else RESTING))
+            one = "one layer of positional attention reads each place alike for all operands"
+            yield Applied("low digits suffice", (*facts, one) if support.digits else facts)
     if layout.fixed and layout.width == n:
         yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
     local = invariance_by_direction(task)[layout.result_direction]
@@ -180,10 +182,8 @@ def _applicable(
         zeros = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         if in_order:
             yield Applied("cut out of order", (zeros, f"but a mod {task.base}^{n} may be below b mod {task.base}^{n}: {UNORDERED}"))
-        facts = zeros, f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"
-        if encoding.keyed:
-            yield Applied("zeros only, keyed", (*facts, DRAWN))
-        yield Applied("zeros only", facts)
+        cut = f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"
+        yield Applied("zeros only", (zeros, cut, DRAWN if encoding.keyed else RESTING))
     if constant:
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
     if invariance.value is False:
