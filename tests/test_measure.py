@@ -216,6 +216,7 @@ def test_the_plane_is_that_of_the_largest_components(run: Run) -> None:
 
 KINDS = {
     "curves": "learner* family-*", "lengths": "learner family-2", "heatmap": "family-*", "attention": "learner", "pca": "learner",
+    "influence": "learner",
 }  # fmt: skip
 
 
@@ -243,7 +244,8 @@ BAD = [
     ("plot --group no-* -o x.png", "no-*"), ("plot --group family-* --kind pca -o x.png", "one network"),
     ("plot {run} --kind pca --place 9 -o x.png", "place 9"), ("plot {run} --kind pca --layer 7 -o x.png", "layer 7"),
     ("plot {run} --group family-* --kind heatmap -o x.png", "differ"), ("plot {run} --kind heatmap --measure x -o x.png", "'x'"),
-    ("plot {run} --kind attention --length 9 -o x.png", "width 3"),
+    ("plot {run} --kind attention --length 9 -o x.png", "width 3"), ("plot {run} --kind influence --length 9 -o x.png", "width 3"),
+    ("plot --group family-* --kind influence -o x.png", "one network"),
 ]  # fmt: skip
 
 

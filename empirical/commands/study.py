@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Examples = Annotated[int, typer.Option(min=1, max=1_000_000, help="pairs per length")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="seed of the test pairs")]
 Length = Annotated[int | None, typer.Option(min=1, max=1000, help="operand digits; default: the longest trained length")]
-KINDS = ("curves", "lengths", "heatmap", "attention", "pca")
+KINDS = ("curves", "lengths", "heatmap", "attention", "influence", "pca")
 
 
 def measure(
@@ -183,14 +183,14 @@ def plot(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="picture to write: .png or .svg")] = None,
     group: Groups = None,
     measure: Annotated[str, typer.Option(help="of a heat map: truth or learned (as truncated)")] = "truth",
-    length: Annotated[int | None, typer.Option(min=1, max=1000, help="attention: operand digits; pca: of longer inputs")] = None,
+    length: Annotated[int | None, typer.Option(min=1, max=1000, help="operand digits; influence, pca: of longer inputs")] = None,
     place: Annotated[int, typer.Option(min=0, help="pca: place of the result digit")] = 0,
     layer: Annotated[int | None, typer.Option(min=0, help="pca: layer, 0 is the embedding; default: the last")] = None,
     examples: Examples = 500,
     seed: Seed = 0,
     results: Results = Path("results"),
 ) -> None:
-    """A picture: learning curves, accuracy by length under theory's line, heat map, attention by token, or principal components."""
+    """A picture: learning curves, accuracy by length under theory's line, heat map, attention, influence, or principal components."""
     from empirical.study import plots
 
     if kind not in KINDS:
@@ -198,7 +198,7 @@ def plot(
     if out is None:
         raise InputError("a picture needs a name: -o FILE.png or FILE.svg")
     chosen = find_runs(results, runs, group)
-    if kind in ("attention", "pca") and len(chosen) != 1:
+    if kind in ("attention", "influence", "pca") and len(chosen) != 1:
         raise InputError(f"{kind} is of one network, {len(chosen)} are named: choose one")
     spec = chosen[0].spec
     match kind:
@@ -210,6 +210,8 @@ def plot(
             plots.heatmap(chosen, out, measure)
         case "attention":
             plots.attention(chosen[0], out, length or spec.training.longest, examples, seed)
+        case "influence":
+            plots.influence(chosen[0], out, length or max(spec.test_lengths), examples, seed)
         case _:
             beyond = length or next((n for n in spec.test_lengths if n > spec.training.longest), 0)
             plots.pca(chosen[0], out, beyond, examples, seed, place, spec.layers if layer is None else layer)

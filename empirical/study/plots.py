@@ -1,4 +1,5 @@
-"""Pictures of runs, PNG or SVG: learning curves, accuracy by length under the theory's line, heat map, attention by token, PCA.
+"""Pictures of runs, PNG or SVG: learning curves, accuracy by length under the theory's line, heat map, attention by token,
+influence, PCA.
 
 Colours are those of Okabe and Ito, or the colour map cividis: both keep their order without red and green, and in grey.
 """
@@ -6,7 +7,7 @@ Colours are those of Okabe and Ito, or the colour map cividis: both keep their o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -189,6 +190,39 @@ def attention(run: Run, path: Path, length: int, examples: int, seed: int) -> No
 
 def _token(kind: str, place: int) -> str:
     return f"${kind}_{{{place}}}$" if kind in "abc" else {"bos": "^", "op": "+", "eq": "=", "eos": ";"}[kind]
+
+
+def influence(run: Run, path: Path, length: int, examples: int, seed: int) -> None:
+    """How likely each result digit changes with each operand digit: the network's, a panel each for the task and the truncated task."""
+    from empirical.runs.store import load_model
+    from empirical.study.influence import reads
+
+    found = reads(load_model(run), run.spec, length, examples, seed)
+    panels: dict[str, Mapping[Any, Sequence[Any]]] = {"network": found.network}
+    for name, exact in ((run.spec.make_task().text, found.task), ("on cut operands", found.truncated)):
+        if exact is not None:
+            panels[f"theory: {name}"] = exact
+    nodes = sorted(found.network, key=lambda node: (node[0], -node[1]))
+    places = range(max(len(row) for row in found.network.values()))
+    with picture(path, (1.0 + len(panels) * (0.6 + 0.42 * len(nodes)), 1.5 + 0.42 * len(places)), len(panels)) as (figure, axes):
+        for one, (name, counted) in zip(axes, panels.items(), strict=True):
+            columns = [[float(share) for share in counted.get(node, ())] for node in nodes]
+            rows = [[column[place] if place < len(column) else 0.0 for column in columns] for place in places]
+            image = one.imshow(rows, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+            for y, row in enumerate(rows):
+                for x, share in enumerate(row):
+                    if share >= 0.005:
+                        ink = "black" if share > 0.5 else "white"
+                        one.text(x, y, f"{100 * share:.0f}", ha="center", va="center", fontsize=7, color=ink)
+            one.set_xticks(range(len(nodes)), [_token(*node) for node in nodes], fontsize=8)
+            one.set_yticks(range(len(places)), [_token("c", place) for place in places], fontsize=8)
+            for label, (_, place) in zip(one.get_xticklabels(), nodes, strict=True):
+                label.set_color(COLOURS[1] if place >= run.spec.training.longest else INK)  # what training never shows but as 0
+            one.set(title=name)
+        axes[0].set_ylabel("digit that changes, in %")
+        figure.colorbar(image, ax=axes, format=_percent())
+        what = f"influence of operand digits at length {length}, those that training shows as 0 alone in orange"
+        figure.suptitle(f"{run.result['group'] or run.spec.digest}, seed {run.spec.seed}: {what}", fontsize=11)
 
 
 def pca(run: Run, path: Path, length: int, examples: int, seed: int, place: int, layer: int) -> None:
