@@ -267,7 +267,8 @@ def test_commands(store: Path, run: Run) -> None:
     found = json.loads(called("empirical", "probe", LEARNER.digest, "--examples", "60", "--json", *where).out)
     assert set(found["probes"]) == {"result digit", "digit sum", "carry"}
     assert set(found["shadowed"]) == {"inputs", "undone by 0", "undone by another"}
-    assert set(found["keys of zeros"]) == {"inputs", "repaired", "undone"}
+    assert set(found["of zeros in layer 1"]) == {"keys", "values"}
+    assert set(found["of zeros in layer 1"]["keys"]) == {"inputs", "undone", "repaired", "damaged"}
     assert found["distance"]["length"] == 3
     assert len(found["pca"]["points"]) == len(found["pca"]["labels"]["carry"])
     said = json.loads(called("empirical", "answer", LEARNER.digest, "5+7", "--json", *where).out)

@@ -37,11 +37,11 @@ def predicted(
 
 CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     # expression, encoding, further arguments, upward outcome, status, rule
-    ("a + b", "absolute", {}, "truncation", "hypothesis", "zeros only"),
-    ("a + b", "learned", {"layout": "aligned"}, "truncation", "hypothesis", "zeros only"),
+    ("a + b", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
+    ("a + b", "learned", {"layout": "aligned"}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a + b", "positional", {}, "truncation", "hypothesis", "zeros only"),
     ("(a + b) % 100", "positional", {}, "exact", "conditional", "low digits suffice"),
-    ("(a + b) % 100", "positional", {"layers": 2}, "exact", "hypothesis", "low digits suffice, unsettled"),
+    ("(a + b) % 100", "positional", {"layers": 2}, "exact", "hypothesis", "low digits suffice, layered"),
     ("(a + b) % 150", "positional", {}, "truncation", "hypothesis", "zeros only"),
     ("a + b", "positional", {"layout": "plain"}, "fails", "hypothesis", "codes unseen"),
     ("a + b", "relative", {}, "decays", "hypothesis", "roles shown"),
@@ -56,20 +56,20 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a + b", "none", {}, "undetermined", "hypothesis", "no positions"),
     ("a + b", "absolute", {"layout": "interleaved", "direction": "msd"}, "undetermined", "hypothesis", "not causal, half guessed"),  # 5.8 %
     ("a + b", "absolute", {"layout": "interleaved", "direction": "msd", "train": "5"}, "fails", "proven", "not causal"),  # 3.1 %
-    ("a * b", "absolute", {}, "truncation", "hypothesis", "zeros only"),
+    ("a * b", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a * b", "relative", {}, "fails", "hypothesis", "no local rule"),
     ("a * b", "shaw", {"layout": "padded"}, "fails", "hypothesis", "no local rule"),
-    ("(a + b) % 100", "absolute", {}, "exact", "hypothesis", "low digits suffice, unsettled"),
-    ("(a + b) % 100", "relative", {}, "exact", "hypothesis", "low digits suffice, unsettled"),
-    ("(a + b) % 100", "abacus", {"layout": "plain"}, "exact", "hypothesis", "low digits suffice, unsettled"),
+    ("(a + b) % 100", "absolute", {}, "exact", "hypothesis", "low digits suffice, keyed"),
+    ("(a + b) % 100", "relative", {}, "exact", "hypothesis", "low digits suffice, keyed"),
+    ("(a + b) % 100", "abacus", {"layout": "plain"}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "relative", {"layout": "plain"}, "fails", "hypothesis", "no local rule"),
-    ("(a + b) % 100000", "absolute", {}, "truncation", "hypothesis", "zeros only"),  # needs 5 digits, 4 were trained
-    ("a * b % 50", "relative", {}, "exact", "hypothesis", "low digits suffice, unsettled"),
-    ("(3*a + 3*b) % 30", "absolute", {}, "exact", "hypothesis", "low digits suffice, unsettled"),
-    ("(a + b) % 101", "absolute", {}, "truncation", "hypothesis", "zeros only"),
+    ("(a + b) % 100000", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),  # needs 5 digits, 4 were trained
+    ("a * b % 50", "relative", {}, "exact", "hypothesis", "low digits suffice, keyed"),
+    ("(3*a + 3*b) % 30", "absolute", {}, "exact", "hypothesis", "low digits suffice, keyed"),
+    ("(a + b) % 101", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
     ("(a + b) % 101", "relative", {}, "fails", "hypothesis", "no local rule"),
     ("(a + b) % 101", "window", {"window": 4}, "fails", "proven", "not causal"),
-    ("(a + b) % 16", "absolute", {"train": "3"}, "truncation", "hypothesis", "zeros only"),  # divides 10^4, not 10^3
+    ("(a + b) % 16", "absolute", {"train": "3"}, "truncation", "hypothesis", "zeros only, keyed"),  # divides 10^4, not 10^3
     ("a + b", "window", {"window": 4}, "exact", "conditional", "window holds the rule"),
     ("a + b", "window", {"window": 2, "layers": 2}, "exact", "conditional", "window holds the rule"),
     ("a + b", "window", {"window": 3}, "decays", "hypothesis", "window too small"),
@@ -86,7 +86,7 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a + b + 5", "window", {"window": 4}, "undetermined", "hypothesis", "window undecided"),  # its first digit has a rule of its own
     ("a + b + 5", "relative", {"layout": "interleaved"}, "undetermined", "hypothesis", "no rule"),
     ("a + b + 5", "relative", {}, "undetermined", "hypothesis", "zero tail"),
-    ("a + b + 5", "absolute", {}, "truncation", "hypothesis", "zeros only"),
+    ("a + b + 5", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a + b + 1", "window", {"window": 4}, "exact", "conditional", "window holds the rule"),
     ("a * b", "window", {"window": 30}, "fails", "hypothesis", "window without a rule"),
     ("a // 3", "window", {"window": 4, "direction": "msd"}, "exact", "conditional", "window holds the rule"),
@@ -98,15 +98,15 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("max(a, b)", "relative", {"layout": "interleaved"}, "undetermined", "hypothesis", "not causal, half guessed"),  # a copy of a: 55 %
     ("a * b % 101", "window", {"window": 4}, "fails", "hypothesis", "not causal, uncounted"),
     ("a // 7", "relative", {"layout": "interleaved", "direction": "msd"}, "decays", "hypothesis", "shift lifts"),
-    ("a // 7", "absolute", {}, "truncation", "hypothesis", "zeros only"),
+    ("a // 7", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
     ("(a + b) % 150", "relative", {}, "fails", "hypothesis", "no local rule"),
     ("a * b", "abacus", {}, "fails", "hypothesis", "no local rule"),
     ("(a + b) % 100", "none", {}, "undetermined", "hypothesis", "no positions"),
     ("(a + b) % 100", "absolute", {"layout": "interleaved"}, "undetermined", "hypothesis", "codes unseen, guessed"),
     ("(3*a + b) % 24", "window", {"window": 9, "base": 12}, "undetermined", "hypothesis", "window undecided"),  # causal: 12 divides 24
-    ("(3*a + b) % 24", "absolute", {"base": 12}, "exact", "hypothesis", "low digits suffice, unsettled"),
+    ("(3*a + b) % 24", "absolute", {"base": 12}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(3*a + b) % 24", "window", {"window": 9, "base": 10}, "undetermined", "hypothesis", "not causal, half guessed"),
-    ("max(a, b)", "absolute", {}, "truncation", "hypothesis", "zeros only"),
+    ("max(a, b)", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a + b", "randomised", {}, "undetermined", "hypothesis", "order alone"),
     ("a + b", "randomised-rope", {"layout": "interleaved"}, "undetermined", "hypothesis", "order alone"),
     ("(a + b) % 100", "randomised", {}, "undetermined", "hypothesis", "order alone"),  # a rule exists, but its digits are not named

@@ -74,6 +74,7 @@ def test_a_network_that_cuts_has_that_of_cut_operands_and_one_that_leaks_has_mor
     ("change", "words"),
     [
         ({"layout": "plain"}, "no leading zeros"),
+        ({"encoding": "randomised"}, "draws the positions"),
         ({"width": 2, "test_lengths": (2,)}, "width 2"),
         ({"task": "sub", "train_domain": "ordered", "test_domain": "ordered"}, "a >= b"),
     ],

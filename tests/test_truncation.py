@@ -13,8 +13,8 @@ from torch import Tensor
 from empirical.data.lines import Lines
 from empirical.network.model import GPT
 from empirical.study import truncation as module
-from empirical.study.states import Batch, draw_batch, first_keys_of, truncated
-from empirical.study.truncation import repaired, shadowed
+from empirical.study.states import Batch, draw_batch, first_layer_of, truncated
+from empirical.study.truncation import Repaired, repaired, shadowed
 from empirical.training.loop import build_model
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -67,13 +67,14 @@ def every_logit(model: GPT, lines: Lines) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ["padded absolute", "aligned relative", "padded coupled", "padded sinusoidal"])
+@pytest.mark.parametrize("part", ["keys", "values"])
 @torch.no_grad()
-def test_a_line_has_its_own_keys(name: str) -> None:
+def test_a_line_has_its_own_keys_and_values(name: str, part: str) -> None:
     model, batch = build_model(SPECS[name]), draw_batch(SPECS[name], 3, 40, 0)
     before = every_logit(model, batch.lines)
-    with first_keys_of(model, batch.lines):
+    with first_layer_of(model, batch.lines, part):
         assert torch.equal(every_logit(model, batch.lines), before)
-    with first_keys_of(model, truncated(batch).lines):
+    with first_layer_of(model, truncated(batch).lines, part):
         assert not torch.allclose(every_logit(model, batch.lines), before, atol=1e-7)
     assert torch.equal(every_logit(model, batch.lines), before), "and nothing stays behind"
 
@@ -101,6 +102,13 @@ def reading(keys: bool, values: bool) -> GPT:
 
 
 @torch.no_grad()
+def test_positional_attention_has_no_keys_to_exchange() -> None:
+    model, batch = build_model(SPECS["padded positional"]), draw_batch(SPECS["padded positional"], 3, 40, 0)
+    with pytest.raises(InputError, match="no keys of digits"), first_layer_of(model, batch.lines, "keys"):
+        pass
+
+
+@torch.no_grad()
 def test_what_keys_and_what_values_do_is_told_apart() -> None:
     batch = draw_batch(SPEC, 3, 60, 0)
     longer, cut = replace(batch.lines, token_NT=torch.where(batch.lines.answer_NT, 3, batch.lines.token_NT)), truncated(batch).lines
@@ -110,36 +118,45 @@ def test_what_keys_and_what_values_do_is_told_apart() -> None:
         model = reading(keys, values)
         of_longer, of_cut = (every_logit(model, lines)[:, begin:] for lines in (longer, cut))
         assert not torch.allclose(of_longer, of_cut, atol=1e-3), "unseen digits change something"
-        with first_keys_of(model, cut):
-            found = every_logit(model, longer)[:, begin:]
-        assert torch.allclose(found, of_cut, atol=1e-4) is not values, "keys alone: all is as in the cut lines"
-        assert torch.allclose(found, of_longer, atol=1e-4) is not keys, "values alone: all is as before"
+        for part, mine, other in (("keys", keys, values), ("values", values, keys)):
+            with first_layer_of(model, cut, part):
+                found = every_logit(model, longer)[:, begin:]
+            assert torch.allclose(found, of_cut, atol=1e-4) is not other, "these alone see digits: all is as in the cut lines"
+            assert torch.allclose(found, of_longer, atol=1e-4) is not mine, "these do not: all is as before"
 
 
 def test_repaired_inputs_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network that cuts operands unless the key of the unseen digit of a is odd, and where b is even whatever the keys are."""
+    """A network that cuts operands unless the key of the unseen digit of a is odd, or b is even; once patched, nor where b_0 is 5."""
     held: list[Tensor] = []
 
     @contextmanager
-    def keys(model: GPT, lines: Lines) -> Iterator[None]:
+    def keys(model: GPT, lines: Lines, part: str) -> Iterator[None]:
+        assert part == "keys"
         held.append(lines.token_NT)
         yield
         held.pop()
 
     def forced(model: GPT, lines: Lines) -> Tensor:
         a_2, b_0 = (held[-1] if held else lines.token_NT)[:, 2], lines.token_NT[:, 9]
+        if held:
+            assert torch.equal(held[-1][:, 10:], lines.token_NT[:, 10:]), "answers keep their own keys"
+            assert torch.equal(held[-1][:, [3, 4, 8, 9]], lines.token_NT[:, [3, 4, 8, 9]]), "and so do digits at trained places"
+            return (a_2 % 2 == 0) & (b_0 % 2 == 1) & (b_0 != 5)
         return (a_2 % 2 == 0) & (b_0 % 2 == 1)
 
     batch = draw_batch(SPEC, 3, 300, 0)
     a_2, b_0 = batch.pairs.a_ND[:, 2], batch.pairs.b_ND[:, 0]
     assert torch.equal(batch.lines.token_NT[:, 2], a_2)
     assert torch.equal(batch.lines.token_NT[:, 9], b_0)
-    monkeypatch.setattr(module, "first_keys_of", keys)
+    monkeypatch.setattr(module, "first_layer_of", keys)
     monkeypatch.setattr(module, "teacher_forced", forced)
-    odd, lost = (a_2 % 2 == 1) & (b_0 % 2 == 1), (a_2 % 2 == 1) | (b_0 % 2 == 0)
-    assert repaired(TRAINED, SPEC, 3, 300, 0) == (int(odd.sum()), int(lost.sum()), 300)
-    mended, undone, _ = repaired(TRAINED, SPEC, 3, 300, 0, nonzero=True)
-    assert (undone, 0.25 * odd.sum() < mended < 0.75 * odd.sum()) == (int(lost.sum()), True), "half of the other digits are even"
+    good = (b_0 % 2 == 1) & (b_0 != 5)
+    undone = int(((a_2 % 2 == 1) | (b_0 % 2 == 0)).sum())
+    expected = Repaired(300, undone, int(((a_2 % 2 == 1) & good).sum()), int(((a_2 % 2 == 0) & (b_0 == 5)).sum()))
+    assert repaired(TRAINED, SPEC, 3, 300, 0) == expected
+    other = repaired(TRAINED, SPEC, 3, 300, 0, nonzero=True)
+    assert other.undone == undone
+    assert 0.25 * expected.repaired < other.repaired < 0.75 * expected.repaired, "half of the digits are even"
 
 
 def test_what_cannot_be_asked_is_refused() -> None:
@@ -150,7 +167,10 @@ def test_what_cannot_be_asked_is_refused() -> None:
         (lambda: shadowed(TRAINED, replace(SPEC, base=2), 3, 50, 0, True), "base 2 has one digit besides 0"),
         (lambda: repaired(TRAINED, SPEC, 2, 50, 0), "longer operands than the trained 2"),
         (lambda: repaired(TRAINED, replace(SPEC, encoding="positional"), 3, 50, 0), "no keys of digits"),
-        (lambda: repaired(TRAINED, replace(SPEC, base=2), 3, 50, 0, True), "base 2 has one digit besides 0"),
+        (lambda: repaired(TRAINED, replace(SPEC, base=2), 3, 50, 0, nonzero=True), "base 2 has one digit besides 0"),
+        (lambda: repaired(TRAINED, replace(SPEC, task="sub", train_domain="ordered", test_domain="ordered"), 3, 50, 0), "a >= b"),
+        (lambda: repaired(TRAINED, replace(SPEC, layout="interleaved"), 3, 50, 0), "no zeros above"),
+        (lambda: repaired(TRAINED, replace(SPEC, encoding="randomised"), 3, 50, 0), "draws the positions"),
     ):
         with pytest.raises(InputError, match=words):
             refused()

@@ -144,9 +144,9 @@ def test_what_undoes_truncation_is_counted_where_it_is_undone(store: Path) -> No
     (run,) = load_runs(store)
     jobs = [Job(run.folder, "keys of zeros", (3,), 20, control) for control in (False, True)]
     for job, found in probe_jobs(jobs).items():
-        mended, undone, _ = repaired(load_model(run), run.spec, 3, PAIRED * 20, run.spec.seed + SEED, job.control)
-        assert found.unit == [Cell(3, mended, undone)]
-        assert undone > 0, "the network is no perfect one"
+        counts = repaired(load_model(run), run.spec, 3, PAIRED * 20, run.spec.seed + SEED, nonzero=job.control)
+        assert found.unit == [Cell(3, counts.repaired, counts.undone)]
+        assert counts.undone > 0, "the network is no perfect one"
     jobs = [Job(run.folder, "shadowed zeros", (3,), 20, control) for control in (False, True)]
     for job, found in probe_jobs(jobs).items():
         by_zero, by_another, _ = shadowed(load_model(run), run.spec, 3, PAIRED * 20, run.spec.seed + SEED, job.control)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,20 +97,21 @@ def probe(
     shares = attention_by_role(batch, weight)
     beyond = longer or next((n for n in spec.test_lengths if n > spec.training.longest), None)
     near = nearness(run, beyond, examples, seed) if beyond is not None and (longer or not spec.make_layout().unpadded) else None
-    undone = mended = None
+    undone, patched = None, {}
     if near is not None and not spec.make_task().needs_order:
-        undone = shadowed(load_model(run), spec, near.length, examples, seed)
-    if near is not None and spec.make_encoding().keyed:
-        mended = repaired(load_model(run), spec, near.length, examples, seed)
+        model = load_model(run)
+        undone = shadowed(model, spec, near.length, examples, seed)
+        if spec.make_encoding().keyed and spec.make_layout().fixed and spec.numbering != "randomised":
+            patched = {part: repaired(model, spec, near.length, examples, seed, part) for part in ("keys", "values")}
     if not as_json:
         _show_probed(run, found, near, shares)
         if undone is not None:
             by_zero, by_another, inputs = undone
             print(f"what undoes truncation, on {inputs} inputs with a digit other than 0 above the last trained place of one operand")
             print(f" a 0 at that place, and no other digit: {by_zero}; another digit, and no 0: {by_another}")
-        if mended is not None:
-            repairs, lost, inputs = mended
-            print(f"not answered as cut: {lost} of {inputs} inputs; with the keys of zeros for unseen digits in layer 1, {repairs} are")
+        for part, counts in patched.items():
+            won = f"{counts.repaired} of them are, {counts.damaged} others no more"
+            print(f"not answered as cut: {counts.undone} of {counts.inputs} inputs; with the {part} of zeros in layer 1 {won}")
         return
     middle = plane(run, 0, spec.layers, beyond or 0, min(examples, 400), seed)
     values = {
@@ -123,7 +125,7 @@ def probe(
         },
         "distance": near and {"length": near.length, "trained": rounded(near.ratio), "initial": rounded(near.initial)},
         "shadowed": undone and dict(zip(("undone by 0", "undone by another", "inputs"), undone, strict=True)),
-        "keys of zeros": mended and dict(zip(("repaired", "undone", "inputs"), mended, strict=True)),
+        "of zeros in layer 1": {part: asdict(counts) for part, counts in patched.items()},
         "attention": {role: rounded(share) for role, share in shares.items()},
         "pca": {
             "layer": middle.layer,
@@ -201,6 +203,7 @@ def plot(
     if kind in ("attention", "influence", "pca") and len(chosen) != 1:
         raise InputError(f"{kind} is of one network, {len(chosen)} are named: choose one")
     spec = chosen[0].spec
+    beyond = length or next((n for n in spec.test_lengths if n > spec.training.longest), 0)
     match kind:
         case "curves":
             plots.curves(chosen, out)
@@ -211,9 +214,8 @@ def plot(
         case "attention":
             plots.attention(chosen[0], out, length or spec.training.longest, examples, seed)
         case "influence":
-            plots.influence(chosen[0], out, length or max(spec.test_lengths), examples, seed)
+            plots.influence(chosen[0], out, beyond or spec.training.longest, examples, seed)
         case _:
-            beyond = length or next((n for n in spec.test_lengths if n > spec.training.longest), 0)
             plots.pca(chosen[0], out, beyond, examples, seed, place, spec.layers if layer is None else layer)
 
 

@@ -43,13 +43,16 @@ def reads(model: GPT, spec: RunSpec, length: int, examples: int, seed: int) -> R
     """Influences on operands of `length` digits, from so many inputs for each operand digit.
 
     Raises:
-        InputError: the layout shows no leading zeros or is too narrow, or the task needs a >= b, which other digits would not keep.
+        InputError: the layout shows no leading zeros or is too narrow, positions are drawn for each line, or the task needs a >= b, which
+            other digits would not keep.
     """
     task, layout = spec.make_task(), spec.make_layout()
     if layout.unpadded:
         raise InputError(f"the {layout.name} layout writes no leading zeros: influence is asked in padded, aligned or interleaved ones")
     if layout.fixed and length > spec.width:
         raise InputError(f"length {length}: the network was trained at width {spec.width}")
+    if spec.numbering == "randomised":
+        raise InputError(f"{spec.encoding} draws the positions of each line: answers to one line differ as those to two")
     if task.needs_order:
         raise InputError(f"{task.text} needs a >= b, which other digits would not keep")
     generator = torch.Generator().manual_seed(seed)

@@ -217,11 +217,11 @@ def influence(run: Run, path: Path, length: int, examples: int, seed: int) -> No
             one.set_xticks(range(len(nodes)), [_token(*node) for node in nodes], fontsize=8)
             one.set_yticks(range(len(places)), [_token("c", place) for place in places], fontsize=8)
             for label, (_, place) in zip(one.get_xticklabels(), nodes, strict=True):
-                label.set_color(COLOURS[1] if place >= run.spec.training.longest else INK)  # what training never shows but as 0
+                label.set_color(COLOURS[1] if place >= run.spec.training.longest else INK)
             one.set(title=name)
         axes[0].set_ylabel("digit that changes, in %")
         figure.colorbar(image, ax=axes, format=_percent())
-        what = f"influence of operand digits at length {length}, those that training shows as 0 alone in orange"
+        what = f"influence of operand digits at length {length}, those above the trained lengths in orange"
         figure.suptitle(f"{run.result['group'] or run.spec.digest}, seed {run.spec.seed}: {what}", fontsize=11)
 
 

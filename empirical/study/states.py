@@ -127,14 +127,25 @@ def last_states(model: GPT, batch: Batch) -> Tensor:
 
 
 @contextmanager
-def first_keys_of(model: GPT, lines: Lines) -> Iterator[None]:
-    """Within, the keys of the first layer are those that it has on these lines, one for one; values and all else are the network's own."""
+def first_layer_of(model: GPT, lines: Lines, part: str) -> Iterator[None]:
+    """Within, the first layer has the keys, or the values, that it has on these lines, one for one; all else is the network's own.
+
+    Raises:
+        InputError: positional attention, whose keys are not made of tokens.
+    """
     kept: list[Tensor] = []
     project = model.blocks[0].get_submodule("attention.kv")
     token_NT, size = lines.token_NT[:, :-1], model.tokens.embedding_dim
-    with _hooked([project.register_forward_hook(lambda module, given, out: kept.append(out[..., :size]))]):
+    with _hooked([project.register_forward_hook(lambda module, given, out: kept.append(out))]):
         model(token_NT, torch.arange(token_NT.shape[1]), at_BT=lines.at_NT)
-    with _hooked([project.register_forward_hook(lambda module, given, out: torch.cat((kept[0], out[..., size:]), -1))]):
+    if not kept:
+        raise InputError("positional attention has no keys of digits")
+
+    def patched(module: Any, given: Any, own: Tensor) -> Tensor:
+        keys, values = (kept[0], own) if part == "keys" else (own, kept[0])
+        return torch.cat((keys[..., :size], values[..., size:]), -1)
+
+    with _hooked([project.register_forward_hook(patched)]):
         yield
 
 

@@ -7,7 +7,7 @@ control: other digits in the place of zeros.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK
 from empirical.study.probe import equivalents_of
-from empirical.study.states import Batch, answered, draw_batch, first_keys_of, make_batch, truncated
+from empirical.study.states import Batch, answered, draw_batch, first_layer_of, make_batch, truncated
 from empirical.training.loop import teacher_forced
 from theory.errors import InputError
 from theory.language.expressions import operands
@@ -65,34 +65,55 @@ def _truncates(model: GPT, spec: RunSpec, pairs: Pairs) -> Tensor:
     return torch.cat(found)
 
 
-@torch.inference_mode()
-def repaired(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, nonzero: bool = False) -> tuple[int, int, int]:
-    """Of the longer inputs that are not answered as cut, how many are once unseen digits have the keys of zeros; all of them; of how many.
+@dataclass(frozen=True)
+class Repaired:
+    """Of so many longer inputs: those not answered as cut; those of them that a patch of unseen digits repairs; those it undoes instead."""
 
-    Their keys in the first layer alone: what draws attention to them. Their values, which are what is then read, stay their own. With
-    `nonzero` they have the keys of other digits, but 0 has its own.
+    inputs: int
+    undone: int
+    repaired: int
+    damaged: int
+
+
+@torch.inference_mode()
+def repaired(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, part: str = "keys", nonzero: bool = False) -> Repaired:
+    """What becomes of truncation where unseen digits have the keys of zeros in the first layer alone, and their own values; or vice versa.
+
+    Keys draw attention, and values are what is then read. With `nonzero` they have the keys (values) of other digits, but 0 has its own.
 
     Raises:
-        InputError: as `equivalents_of`, the network cannot be asked this length, its keys hold no digits, or base 2 has no other digit.
+        InputError: as `equivalents_of`, the network cannot be asked this length, its keys hold no digits, the layout never shows those
+            places as zeros, positions are drawn for each line, operands need order, or base 2 has no other digit.
     """
     equivalents_of(spec, length)
     if not spec.make_encoding().keyed:
         raise InputError("positional attention has no keys of digits")
+    if not spec.make_layout().fixed:
+        raise InputError(f"the {spec.layout} layout shows no zeros above the operands: ask in a padded or an aligned one")
+    if spec.numbering == "randomised":
+        raise InputError(f"{spec.encoding} draws the positions of each line: two lines have no keys in common")
+    if spec.make_task().needs_order:
+        raise InputError(f"{spec.make_task().text} needs a >= b, which cut operands may not keep")
     if nonzero and spec.base == 2:
         raise InputError("base 2 has one digit besides 0: nothing can stand for the 0")
     pairs = draw_batch(spec, length, examples, seed).pairs
     turn_N = torch.randint(1, max(2, spec.base - 1), pairs.length_N.shape, generator=torch.Generator().manual_seed(seed))
-    undone = mended = 0
+    undone = mended = damaged = 0
     for rows in torch.arange(len(pairs.length_N)).split(CHUNK):
         batch = make_batch(spec, pairs.take(rows))
         cut = truncated(batch)
-        donor = _turned(batch, turn_N[rows]) if nonzero else cut
-        lines = replace(batch.lines, token_NT=torch.where(batch.lines.answer_NT, cut.lines.token_NT, batch.lines.token_NT))
-        undone_N = ~teacher_forced(model, lines)
-        with first_keys_of(model, donor.lines):
-            mended += int((teacher_forced(model, lines) & undone_N).sum())
-        undone += int(undone_N.sum())
-    return mended, undone, len(pairs.length_N)
+        answer_NT, cut_NT = batch.lines.answer_NT, cut.lines.token_NT
+        lines, donor = (
+            replace(batch.lines, token_NT=torch.where(answer_NT, cut_NT, each.lines.token_NT))
+            for each in (batch, _turned(batch, turn_N[rows]) if nonzero else cut)
+        )
+        before_N = teacher_forced(model, lines)
+        with first_layer_of(model, donor, part):
+            after_N = teacher_forced(model, lines)
+        undone += int((~before_N).sum())
+        mended += int((after_N & ~before_N).sum())
+        damaged += int((before_N & ~after_N).sum())
+    return Repaired(len(pairs.length_N), undone, mended, damaged)
 
 
 def _turned(batch: Batch, turn_N: Tensor) -> Batch:

@@ -104,7 +104,7 @@ def round_to_half(model: GPT) -> None:
 
 
 def decay_groups(named: dict[str, Tensor], rate: float, stacked: int = 0) -> list[dict[str, Any]]:
-    """Weight decay on matrices alone, not on tables of distances; of stacked runs, tensors have so many dimensions more."""
+    """Weight decay on matrices alone, not on the tables that attention looks up; of stacked runs, tensors have so many dimensions more."""
     decayed = {name for name, p in named.items() if p.dim() == 2 + stacked and ".encoding." not in name}
     parts = ([p for name, p in named.items() if (name in decayed) is wanted] for wanted in (True, False))
     return [{"params": part, "weight_decay": decay} for part, decay in zip(parts, (rate, 0.0), strict=True)]

@@ -46,11 +46,6 @@ class Encoding:
         return self.name != "positional"
 
     @property
-    def settled(self) -> bool:
-        """Whether what a result digit reads of each place is one and the same function of the digit there, for all operands."""
-        return not self.keyed and self.layers == 1
-
-    @property
     def text(self) -> str:
         return f"{self.name} {'positions' if self.keyed else 'attention'}"
 

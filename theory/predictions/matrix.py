@@ -91,7 +91,7 @@ def _predict(task: Task, family: str, layout: Layout, training: Training, length
 
 
 def advise(task: Task, training: Training) -> list[Cell]:
-    """All encodings and layouts for one task, the most promising first; the window is the smallest that holds the task's I/O memory.
+    """All encodings of `ADVISED` and all layouts for a task, the most promising first; a window is the smallest that holds the I/O memory.
 
     Sorted by outcome, then by how well founded it is (a failure: how ill), then by whether the trained lengths are learned, then by the
     accuracy one digit beyond training.

@@ -71,8 +71,9 @@ RULES: dict[str, Rule] = {
     "band undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
-    "low digits suffice": Rule("exact", "conditional", ("A3",), EXACT),
-    "low digits suffice, unsettled": Rule("exact", "hypothesis", ("A3", "A6", "A7"), EXACT),
+    "low digits suffice": Rule("exact", "conditional", ("A3", "A7"), EXACT),
+    "low digits suffice, keyed": Rule("exact", "hypothesis", ("A3", "A6"), EXACT),
+    "low digits suffice, layered": Rule("exact", "hypothesis", ("A3", "A7"), EXACT),
     "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
     "order alone": Rule("undetermined", "hypothesis", ("A5",), "nothing, as nothing is said"),
     "roles shown": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
@@ -82,7 +83,8 @@ RULES: dict[str, Rule] = {
     "codes unseen, guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
-    "zeros only": Rule("truncation", "hypothesis", ("A2", "A6", "A7"), TRUNCATED),
+    "zeros only": Rule("truncation", "hypothesis", ("A2", "A7"), TRUNCATED),
+    "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
     "fixed marks": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "no rule": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
@@ -144,8 +146,10 @@ def _applicable(
             if in_order and support.digits == n:
                 yield Applied("cut out of order", (why, f"but those of longer operands need not be in order: {UNORDERED}"))
             facts = why, "training shows all of these digits at the codes they have in longer inputs"
-            if support.digits and not encoding.settled:
-                yield Applied("low digits suffice, unsettled", (*facts, DRAWN if encoding.keyed else RESTING))
+            if support.digits and encoding.keyed:
+                yield Applied("low digits suffice, keyed", (*facts, DRAWN))
+            if support.digits and encoding.layers > 1:
+                yield Applied("low digits suffice, layered", (*facts, RESTING))
             one = "one layer of positional attention reads each place alike for all operands"
             yield Applied("low digits suffice", (*facts, one) if support.digits else facts)
     if layout.fixed and layout.width == n:
@@ -183,7 +187,9 @@ def _applicable(
         if in_order:
             yield Applied("cut out of order", (zeros, f"but a mod {task.base}^{n} may be below b mod {task.base}^{n}: {UNORDERED}"))
         cut = f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"
-        yield Applied("zeros only", (zeros, cut, DRAWN if encoding.keyed else RESTING))
+        if encoding.keyed:
+            yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
+        yield Applied("zeros only", (zeros, cut, RESTING))
     if constant:
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
     if invariance.value is False:

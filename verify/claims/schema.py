@@ -99,7 +99,7 @@ class Decision(Model):
 _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "proof": (("check", "certificates", "pending"), ()),
     "at_least": (("runs", "probes", "score", "table", "pending"), ("alpha", "threshold", "min_examples")),
-    "at_most": (("runs", "probes", "score", "table", "pending"), ("alpha", "threshold", "min_examples")),
+    "at_most": (("runs", "score", "table", "pending"), ("alpha", "threshold", "min_examples")),
     "equals": (("runs", "table", "pending"), ("alpha", "expected", "margin", "min_examples")),
     "compare": (("runs",), ("alpha", "margin", "min_examples")),
     "goodness_of_fit": (("table",), ("alpha", "expected", "margin", "min_examples")),

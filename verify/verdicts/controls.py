@@ -4,7 +4,7 @@
 - opposite: counts from outside the predicted region; of a check, parameters under which its statement is false; of a certificate,
   networks of the other outcome.
 - shuffled answers: a network's own answers, given to other questions of the same length; of hidden states, shuffled labels, or other
-  inputs in the place of the equivalent ones.
+  inputs in the place of the equivalent ones; of what undoes truncation, other digits in the place of zeros.
 - other weights: those of a network of the same shape that learned another task, or untrained ones where there is none; of hidden states
   untrained ones, set against other untrained ones.
 

@@ -111,8 +111,8 @@ def _probe(jobs: Sequence[Job]) -> list[Probed]:
             by_zero, by_another, _ = shadowed(trained, run.spec, length, PAIRED * one.least, seed, one.control)
             counts[SHADOWED] = by_zero, by_zero + by_another
         if KEYS in units:
-            mended, undone, _ = repaired(trained, run.spec, length, PAIRED * one.least, seed, one.control)
-            counts[KEYS] = mended, undone
+            found = repaired(trained, run.spec, length, PAIRED * one.least, seed, nonzero=one.control)
+            counts[KEYS] = found.repaired, found.undone
         for measure, (held, counted) in counts.items():
             units[measure].append(Cell(length, held, counted))
     return [Probed(units[job.measure]) for job in jobs]
