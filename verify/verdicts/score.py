@@ -103,9 +103,10 @@ def _accuracies(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) ->
 
 
 def tallies(rows: Sequence[Row]) -> list[Tally]:
-    """By outcome predicted, by status, by rule, and of all: the groups that were decided, and those of them that did as predicted."""
+    """By outcome predicted, status, encoding and rule, and of all: the groups that were decided, and how many of them did as predicted."""
     kinds = [(name, [row for row in rows if row.predicted == name]) for name in OUTCOMES]
     kinds += [(name, [row for row in rows if row.status == name]) for name in ("proven", "conditional", "hypothesis")]
+    kinds += [(f"encoding: {name}", [row for row in rows if row.encoding == name]) for name in sorted({row.encoding for row in rows})]
     kinds += [(f"rule: {name}", [row for row in rows if row.rule == name]) for name in sorted({row.rule for row in rows} - {""})]
     found = [_tally(name, mine) for name, mine in [*kinds, ("all", list(rows))]]
     return [tally for tally in found if tally.of]
@@ -148,7 +149,7 @@ def _lines(found: Score) -> Iterator[str]:
         yield f"| {name} | {' | '.join(str(count) if count else '' for count in cells)} |"
     yield ""
     yield from sums(found)
-    yield from ("", "| predicted, status or rule | as predicted | 95 % interval |", "|---|---|---|")
+    yield from ("", "| predicted, status, encoding or rule | as predicted | 95 % interval |", "|---|---|---|")
     for tally in tallies(found.rows):
         yield f"| {tally.name} | {tally.right} of {tally.of} | {tally.low:.0%} to {tally.high:.0%} |"
     if found.misses:
