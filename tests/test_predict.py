@@ -39,7 +39,8 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     # expression, encoding, further arguments, upward outcome, status, rule
     ("a + b", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a + b", "learned", {"layout": "aligned"}, "truncation", "hypothesis", "zeros only, keyed"),
-    ("a + b", "positional", {}, "truncation", "hypothesis", "zeros only"),
+    ("a + b", "positional", {}, "undetermined", "hypothesis", "zeros only, open"),
+    ("digitsum(a)", "positional", {}, "truncation", "hypothesis", "zeros only"),
     ("(a + b) % 100", "positional", {}, "exact", "conditional", "low digits suffice"),
     ("(a + b) % 100", "positional", {"layers": 2}, "exact", "hypothesis", "low digits suffice, layered"),
     ("(a + b) % 150", "positional", {}, "truncation", "hypothesis", "zeros only"),

@@ -83,6 +83,7 @@ RULES: dict[str, Rule] = {
     "codes unseen, guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
+    "zeros only, open": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "zeros only": Rule("truncation", "hypothesis", ("A2", "A7"), TRUNCATED),
     "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
@@ -189,7 +190,10 @@ def _applicable(
         cut = f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"
         if encoding.keyed:
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
-        yield Applied("zeros only", (zeros, cut, RESTING))
+        if task.result_width(longer) > n:
+            open_top = f"the query of c_{n} had no digit of its own place to read in training: nothing taught it where not to look"
+            yield Applied("zeros only, open", (zeros, open_top))
+        yield Applied("zeros only", (zeros, cut, "every digit of the result stands at a trained place"))
     if constant:
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
     if invariance.value is False:
