@@ -12,7 +12,7 @@ encoding, a layout and a training domain. All of them are immutable, and so are 
 >>> [str(row.exact) for row in found.accuracy]
 ['1', '1/3', '1/3']
 >>> print(theory.explain(found, "text").splitlines()[-1])
-10. Refuted by: agreement with the truncated function below 95 % at n+1
+11. Refuted by: agreement with the truncated function below 95 % at n+1
 
 | function | gives | command |
 |---|---|---|
