@@ -44,7 +44,8 @@ NUMBERS = st.integers(0, 10**30)
 
 @given(TREES, NUMBERS, NUMBERS)
 def test_text_is_read_back_and_means_what_python_means(tree: Expression, a: int, b: int) -> None:
-    text = to_text(tree)  # of a tree made here; Python itself is the oracle of what it means
+    text = to_text(tree)
+    # Python is the oracle of what the text means: eval is the point of the test, sees only text made here, and no builtins but these
     value = eval(text, {"__builtins__": {}, "abs": abs, "min": min, "max": max}, {"a": a, "b": b})
     assert evaluate(parse(text), a, b) == evaluate(tree, a, b) == int(value)
 

@@ -88,7 +88,7 @@ def probe(
     from empirical.runs.store import load_model
     from empirical.study.probe import attention_by_role, attention_by_token, nearness, plane, rounded
     from empirical.study.probe import probe as probed
-    from empirical.study.truncation import repaired, shadowed
+    from empirical.study.truncation import repaired, shadowed, unrepairable
 
     run = find_run(results, digest)
     spec = run.spec
@@ -97,12 +97,11 @@ def probe(
     shares = attention_by_role(batch, weight)
     beyond = longer or next((n for n in spec.test_lengths if n > spec.training.longest), None)
     near = nearness(run, beyond, examples, seed) if beyond is not None and (longer or not spec.make_layout().unpadded) else None
-    undone, patched = None, {}
+    undone, patched, model = None, {}, load_model(run)
     if near is not None and not spec.make_task().needs_order:
-        model = load_model(run)
         undone = shadowed(model, spec, near.length, examples, seed)
-        if spec.make_encoding().keyed and spec.make_layout().fixed and spec.numbering != "randomised":
-            patched = {part: repaired(model, spec, near.length, examples, seed, part) for part in ("keys", "values")}
+    if near is not None and not unrepairable(spec):
+        patched = {part: repaired(model, spec, near.length, examples, seed, part) for part in ("keys", "values")}
     if not as_json:
         _show_probed(run, found, near, shares)
         if undone is not None:

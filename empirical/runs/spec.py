@@ -174,7 +174,7 @@ class RunSpec:
         return TRAINABLE[self.encoding]
 
     @property
-    def tabled(self) -> bool:
+    def has_position_table(self) -> bool:
         """Whether positions are rows of a learned table, so that there are none beyond those of training and testing."""
         return self.mechanism in ("learned", "positional")
 

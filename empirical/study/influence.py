@@ -16,16 +16,16 @@ from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK
 from empirical.study.states import answered, make_batch
+from theory.automata.machines import TooLarge
 from theory.errors import InputError
+from theory.graphs.dependency import Node
 from theory.graphs.influence import Influence, influence
 from theory.language.expressions import operands
 from theory.language.tasks import Task
 
-Node = tuple[str, int]  # an operand and a place: ("a", 2)
-
 
 @dataclass(frozen=True)
-class Read:
+class Influences:
     """Influence of each operand digit on c_0, c_1, ...: of the network, estimated; of the task and of the task on cut operands, exactly.
 
     The latter two are null where there are too many cases to count. Cut operands are uniform numbers of the trained length: theirs is the
@@ -39,7 +39,7 @@ class Read:
 
 
 @torch.inference_mode()
-def reads(model: GPT, spec: RunSpec, length: int, examples: int, seed: int) -> Read:
+def influences(model: GPT, spec: RunSpec, length: int, examples: int, seed: int) -> Influences:
     """Influences on operands of `length` digits, from so many inputs for each operand digit.
 
     Raises:
@@ -66,7 +66,7 @@ def reads(model: GPT, spec: RunSpec, length: int, examples: int, seed: int) -> R
             again_ND[:, place] = torch.randint(spec.base, (examples,), generator=generator)
             changed_NP = _answers(model, spec, {**digits, kind: again_ND}, length) != before_NP
             found[kind, place] = tuple(changed_NP.double().mean(0).tolist())
-    return Read(length, found, _exact(task, length), _exact(task, min(length, spec.training.longest)))
+    return Influences(length, found, _exact(task, length), _exact(task, min(length, spec.training.longest)))
 
 
 def _answers(model: GPT, spec: RunSpec, digits: dict[str, Tensor], length: int) -> Tensor:
@@ -82,5 +82,5 @@ def _answers(model: GPT, spec: RunSpec, digits: dict[str, Tensor], length: int) 
 def _exact(task: Task, length: int) -> Influence | None:
     try:
         return influence(task, length)
-    except InputError:  # more cases than can be counted
+    except TooLarge:
         return None

@@ -52,7 +52,7 @@ def check_lengths(spec: RunSpec, lengths: Sequence[int]) -> None:
     """Refuse lengths that a network cannot be asked."""
     if spec.make_layout().fixed and max(lengths) > spec.width:
         raise InputError(f"length {max(lengths)}: the network was trained at width {spec.width}")
-    if spec.tabled and max(lengths) > (longest := max(*spec.train_lengths, *spec.test_lengths)):
+    if spec.has_position_table and max(lengths) > (longest := max(*spec.train_lengths, *spec.test_lengths)):
         raise InputError(f"length {max(lengths)}: the network has positions for up to {longest} digits")
 
 

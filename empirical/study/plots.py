@@ -195,9 +195,9 @@ def _token(kind: str, place: int) -> str:
 def influence(run: Run, path: Path, length: int, examples: int, seed: int) -> None:
     """How likely each result digit changes with each operand digit: the network's, a panel each for the task and the truncated task."""
     from empirical.runs.store import load_model
-    from empirical.study.influence import reads
+    from empirical.study.influence import influences
 
-    found = reads(load_model(run), run.spec, length, examples, seed)
+    found = influences(load_model(run), run.spec, length, examples, seed)
     panels: dict[str, Mapping[Any, Sequence[Any]]] = {"network": found.network}
     for name, exact in ((run.spec.make_task().text, found.task), ("on cut operands", found.truncated)):
         if exact is not None:

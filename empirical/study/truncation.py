@@ -75,6 +75,19 @@ class Repaired:
     damaged: int
 
 
+def unrepairable(spec: RunSpec) -> str:
+    """Why unseen digits of such a network cannot have the keys and values of zeros; empty where they can."""
+    if not spec.make_encoding().keyed:
+        return "positional attention has no keys of digits"
+    if not spec.make_layout().fixed:
+        return f"the {spec.layout} layout shows no zeros above the operands: ask in a padded or an aligned one"
+    if spec.numbering == "randomised":
+        return f"{spec.encoding} draws the positions of each line: two lines have no keys in common"
+    if spec.make_task().needs_order:
+        return f"{spec.make_task().text} needs a >= b, which cut operands may not keep"
+    return ""
+
+
 @torch.inference_mode()
 def repaired(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, part: str = "keys", nonzero: bool = False) -> Repaired:
     """What becomes of truncation where unseen digits have the keys of zeros in the first layer alone, and their own values; or vice versa.
@@ -82,18 +95,11 @@ def repaired(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, p
     Keys draw attention, and values are what is then read. With `nonzero` they have the keys (values) of other digits, but 0 has its own.
 
     Raises:
-        InputError: as `equivalents_of`, the network cannot be asked this length, its keys hold no digits, the layout never shows those
-            places as zeros, positions are drawn for each line, operands need order, or base 2 has no other digit.
+        InputError: as `equivalents_of`, as `unrepairable` says, the network cannot be asked this length, or base 2 has no other digit.
     """
     equivalents_of(spec, length)
-    if not spec.make_encoding().keyed:
-        raise InputError("positional attention has no keys of digits")
-    if not spec.make_layout().fixed:
-        raise InputError(f"the {spec.layout} layout shows no zeros above the operands: ask in a padded or an aligned one")
-    if spec.numbering == "randomised":
-        raise InputError(f"{spec.encoding} draws the positions of each line: two lines have no keys in common")
-    if spec.make_task().needs_order:
-        raise InputError(f"{spec.make_task().text} needs a >= b, which cut operands may not keep")
+    if reason := unrepairable(spec):
+        raise InputError(reason)
     if nonzero and spec.base == 2:
         raise InputError("base 2 has one digit besides 0: nothing can stand for the 0")
     pairs = draw_batch(spec, length, examples, seed).pairs

@@ -82,7 +82,7 @@ def other_network(run: Run, runs: Sequence[Run]) -> Path | None:
     def tokens(one: Run) -> int:
         layout, task = one.spec.make_layout(), one.spec.make_task()
         lengths = (*one.spec.train_lengths, *one.spec.test_lengths)
-        return max(len(layout.slots(layout.widths(task, n))) for n in lengths) if one.spec.tabled else 0
+        return max(len(layout.slots(layout.widths(task, n))) for n in lengths) if one.spec.has_position_table else 0
 
     def learned(one: Run) -> object:
         return one.spec.make_task().text, one.spec.layout, one.spec.direction

@@ -87,7 +87,7 @@ def make_numbering(spec: RunSpec) -> Numbering:
     kind = Numbering(spec.numbering)
     longest = max(map(kind.needs, lines))
     if kind.kind == "line":
-        return Numbering("line", longest if spec.tabled else None)
+        return Numbering("line", longest if spec.has_position_table else None)
     if kind.kind == "randomised":
         return Numbering("randomised", SPREAD * longest)
     return Numbering(kind.kind, longest + longest // 2 if layout.fixed else longest)
