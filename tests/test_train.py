@@ -183,7 +183,7 @@ def test_another_error_is_not_taken_for_want_of_memory(tmp_path: Path, monkeypat
         train(TINY, tmp_path)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="what is asked is the refusal where no GPU is, and one is here")
 def test_an_absent_gpu_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="device cuda: no CUDA device is available, use --device cpu"):
         train(TINY, tmp_path, "cuda")

@@ -97,8 +97,8 @@ BROKEN = [
     ("rule: at_least", "rule: exact", 13, "decision.rule"),
     ("rule: at_least", "rule: goodness_of_fit", 3, "goes with table evidence, not with runs"),
     (  # a network that does nothing of the kind would support it
-        "rule: at_least, alpha: 0.05, threshold: 0.95, min_seeds: 3, min_examples: 1000}\n    evidence: {runs: {group: some}, measure: truth,",
-        "rule: at_most, alpha: 0.05, threshold: 0.8, min_seeds: 3, min_examples: 50}\n    evidence: {probes: {group: some}, measure: keys of zeros,",
+        "at_least, alpha: 0.05, threshold: 0.95, min_seeds: 3, min_examples: 1000}\n    evidence: {runs: {group: some}, measure: truth",
+        "at_most, alpha: 0.05, threshold: 0.8, min_examples: 50}\n    evidence: {probes: {group: some}, measure: keys of zeros",
         3, "not with probes",
     ),
     ("rule: at_least, alpha: 0.05, threshold: 0.95", "rule: compare, alpha: 0.05, margin: 0.0", 3, "`than` go together"),
