@@ -8,6 +8,8 @@ from itertools import combinations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import Tensor
 
@@ -20,6 +22,7 @@ from empirical.network.encodings.fire import Fire
 from empirical.network.encodings.numbering import NONE, Numbering, make_numbering
 from empirical.network.encodings.relative import Shaw, T5Bias, buckets
 from empirical.network.encodings.rope import Rope
+from empirical.network.model import sparsemax
 from empirical.runs.spec import TRAINABLE, RunSpec
 from empirical.training.loop import build_model
 from tests.networks import TINY
@@ -131,16 +134,37 @@ def test_without_positions_one_layer_sees_a_multiset() -> None:
 def test_positional_attention_does_not_see_digits() -> None:
     """Every layer reads each place with the same weight whatever stands there; with positions added to tokens it does not."""
     token_2T = torch.stack([torch.randint(0, 3, (10,)), torch.randint(0, 3, (10,))])
-    for name, same in (("positional", True), ("learned", False)):
-        model, weights = network(replace(TINY, encoding=name, layers=2, layout="plain", test_lengths=(1, 2, 3))), list[Tensor]()
-        for block in model.get_submodule("blocks").children():
-            hooked = block.get_submodule("attention.drop_weights")
-            hooked.register_forward_hook(lambda module, given, out: weights.append(out))  # noqa: B023
-        model(token_2T, torch.arange(10))
+    for name, same in (("positional", True), ("sparse", True), ("learned", False)):
+        spec = replace(TINY, encoding=name, layers=2, layout="plain", test_lengths=(1, 2, 3), price=0.1 * (name == "sparse"))
+        model, weights = network(spec), list[Tensor]()
+        model(token_2T, torch.arange(10), weights=weights)
         assert len(weights) == 2
         for weight_2HTT in weights:
-            assert torch.equal(weight_2HTT[0], weight_2HTT[1]) is same
+            assert torch.equal(weight_2HTT[0], weight_2HTT[-1]) is same
             assert not torch.allclose(weight_2HTT[:, :, 9], weight_2HTT[:, :, 9].mean(2, keepdim=True), atol=1e-3)  # positions matter
+
+
+@given(st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=9))
+def test_sparsemax_is_the_nearest_point_of_the_simplex(scores: list[float]) -> None:
+    """Its weights are those of the only point at which no weight can be moved from one key to another to come nearer (KKT)."""
+    score = torch.tensor(scores, dtype=torch.float64)
+    weight = sparsemax(score)
+    gap = score - weight  # one number where there is weight, and no more than that elsewhere
+    assert float(weight.sum()) == pytest.approx(1)
+    assert bool((weight >= 0).all())
+    assert torch.allclose(gap[weight > 0], gap[weight > 0].mean(), atol=1e-9)
+    assert bool((gap <= gap[weight > 0].mean() + 1e-9).all())
+    hidden = torch.cat((score, torch.tensor([-torch.inf])))
+    assert torch.equal(sparsemax(hidden), torch.cat((weight, torch.zeros(1))))
+
+
+def test_what_is_far_behind_weighs_nothing_and_learns_nothing() -> None:
+    score = torch.tensor([2.0, 1.5, 0.9], requires_grad=True)
+    weight = sparsemax(score)
+    assert weight.tolist() == [0.75, 0.25, 0]
+    weight[0].backward()  # type: ignore[no-untyped-call]
+    assert score.grad is not None
+    assert score.grad.tolist() == [0.5, -0.5, 0]
 
 
 # ----------------------------------------------------------------------------------------------------------------------------- numbering

@@ -16,9 +16,11 @@ import pytest
 import torch
 
 from empirical.data.lines import held_out
+from empirical.data.noise import Noise, step_key
+from empirical.data.streams import Stream
 from empirical.runs.store import failures, load_model, load_run
 from empirical.study.evaluate import answer, evaluate_weights
-from empirical.training.loop import Trainer, TrainingError, learning_rate, load_checkpoint, loss_of, train
+from empirical.training.loop import Trainer, TrainingError, build_model, learning_rate, load_checkpoint, loss_of, price_at, train
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -112,6 +114,23 @@ def test_held_out_pairs_carry_no_loss() -> None:
     assert all(weight.grad is None or not weight.grad.any() for weight in trainer.model.parameters())
 
 
+def test_attention_has_a_price_once_the_task_is_learned() -> None:
+    """The price is added for the weight off <bos>, in each layer; in the first half of training nothing is."""
+    spec = replace(TINY, encoding="sparse", price=0.5, layers=2, steps=100)
+    model, stream = build_model(spec), Stream(spec, torch.device("cpu"))
+    lines, use_N = stream.lines(8, torch.tensor(0), Noise(step_key(torch.tensor(0), torch.tensor(0))))
+    prices = [price_at(spec, torch.tensor(step)) for step in (0, 50, 75, 100)]
+    assert [float(price) for price in prices if price is not None] == [0, 0, 0.25, 0.5]
+    assert price_at(TINY, torch.tensor(100)) is None
+    weights: list[torch.Tensor] = []
+    model(lines.token_NT[:, :-1], lines.asked_Q - 1, weights=weights)
+    spent = sum(float(weight[..., 1:].sum(-1).mean().detach()) for weight in weights)
+    assert len(weights) == 2
+    assert 0 < spent < 2
+    free, paid = (float(loss_of(model, lines, use_N, price=price).detach()) for price in (None, prices[2]))
+    assert paid - free == pytest.approx(0.25 * spent, abs=1e-6)
+
+
 def test_learning_rate_warms_up_and_falls_to_a_tenth() -> None:
     rates = [learning_rate(TINY, step) for step in range(TINY.steps)]
     assert rates[0] == pytest.approx(TINY.lr / TINY.warmup)
@@ -121,7 +140,7 @@ def test_learning_rate_warms_up_and_falls_to_a_tenth() -> None:
 
 def test_a_windowed_layer_adds_numbers_twice_as_long(tmp_path: Path) -> None:
     spec = replace(
-        TINY, layout="interleaved", encoding="window", window=5, dim=32, heads=4, steps=600, batch=64, lr=4e-3, dropout=0.0,
+        TINY, layout="interleaved", encoding="window", window=5, dim=32, heads=4, steps=2000, batch=64, lr=4e-3, dropout=0.0,
         train_lengths=(1, 2, 3), test_lengths=(3, 6, 30), warmup=20,
     )  # fmt: skip
     done = train(spec, tmp_path)

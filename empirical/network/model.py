@@ -40,6 +40,17 @@ class Dropout(nn.Module):
         return x * noise.keep(x, self.level)
 
 
+def sparsemax(score: Tensor) -> Tensor:
+    """The point of the simplex that is nearest to the scores, over the last dimension (Martins & Astudillo 2016, arXiv 1602.02068).
+
+    Softmax gives each key that is in sight some weight; here those whose scores are well below the largest get exactly 0.
+    """
+    falling = score.clamp(min=-1e4).sort(-1, descending=True).values
+    excess = falling.cumsum(-1) - 1
+    kept = (falling * torch.arange(1, score.shape[-1] + 1, device=score.device) > excess).sum(-1, keepdim=True)
+    return (score - excess.gather(-1, kept - 1) / kept).clamp(min=0)
+
+
 class Attention(nn.Module):
     """Causal attention; positions enter through `encoding`; only tokens at `offsets` back are seen (None: all)."""
 
@@ -49,7 +60,7 @@ class Attention(nn.Module):
         self.q = nn.Linear(spec.dim, spec.dim, bias=False)
         self.kv = nn.Linear(spec.dim, 2 * spec.dim, bias=False)
         self.out = nn.Linear(spec.dim, spec.dim, bias=False)
-        self.encoding = of_attention(spec, positions)
+        self.encoding, self.sparse = of_attention(spec, positions), spec.sparse
         self.drop_weights, self.drop = Dropout(spec.dropout), Dropout(spec.dropout)
 
     @property
@@ -64,7 +75,13 @@ class Attention(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(
-        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: tuple[Tensor, Tensor] | None, noise: Noise | None = None
+        self,
+        x_BTC: Tensor,
+        query_Q: Tensor,
+        at_BK: Tensor,
+        past: tuple[Tensor, Tensor] | None,
+        noise: Noise | None = None,
+        weights: list[Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Outputs at the tokens `query_Q` (counted from the first cached one), and the extended cache; `at_BK` are all positions."""
         B, T, C = x_BTC.shape
@@ -82,8 +99,10 @@ class Attention(nn.Module):
         back_QK = query_Q[:, None] - torch.arange(k.shape[2], device=x_BTC.device)
         barrier_QK = torch.zeros(back_QK.shape, device=x_BTC.device).masked_fill_(self._hidden(back_QK), -math.inf)
         score_BHQK = self.encoding.score(product_BHQK, q_BHQE, at_BQ, at_BK).add_(barrier_QK)
-        weight_BHQK = self.drop_weights(score_BHQK.softmax(3), noise)
-        y_BQC = (weight_BHQK @ v).transpose(1, 2).reshape(B, len(query_Q), C)
+        weight_BHQK = sparsemax(score_BHQK) if self.sparse else score_BHQK.softmax(3)
+        if weights is not None:
+            weights.append(weight_BHQK)
+        y_BQC = (self.drop_weights(weight_BHQK, noise) @ v).transpose(1, 2).reshape(B, len(query_Q), C)
         return self.drop(self.out(y_BQC), noise), (k, v)
 
     def _keys_values(self, address_BTC: Tensor, x_BTC: Tensor) -> Tensor:
@@ -116,10 +135,16 @@ class Block(nn.Module):
         self.drop = Dropout(spec.dropout)
 
     def forward(
-        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: tuple[Tensor, Tensor] | None, noise: Noise | None = None
+        self,
+        x_BTC: Tensor,
+        query_Q: Tensor,
+        at_BK: Tensor,
+        past: tuple[Tensor, Tensor] | None,
+        noise: Noise | None = None,
+        weights: list[Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         seen = 0 if past is None else past[0].shape[2]
-        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise)
+        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise, weights)
         x_BQC = (x_BTC if len(query_Q) == x_BTC.shape[1] else x_BTC.index_select(1, query_Q - seen)) + y_BQC
         return x_BQC + self.drop(self.down(F.gelu(self.up(self.norm_mlp(x_BQC)))), noise), kept
 
@@ -151,7 +176,13 @@ class GPT(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(
-        self, token_BT: Tensor, query_Q: Tensor, cache: Cache | None = None, at_BT: Tensor | None = None, noise: Noise | None = None
+        self,
+        token_BT: Tensor,
+        query_Q: Tensor,
+        cache: Cache | None = None,
+        at_BT: Tensor | None = None,
+        noise: Noise | None = None,
+        weights: list[Tensor] | None = None,
     ) -> Tensor:
         """Logits (B, Q, V) at the tokens `query_Q` of the sequence; only they pass through the last layer.
 
@@ -161,6 +192,7 @@ class GPT(nn.Module):
             cache: Of the tokens before.
             at_BT: The positions of the whole line from its first token on, where they are not counted along it (`Lines.at_NT`).
             noise: For dropout.
+            weights: Where given, each layer adds its attention weights (B, H, its queries, keys), before dropout.
 
         Raises:
             ValueError: the encoding's positions are not counted along the line, and none are given.
@@ -174,7 +206,7 @@ class GPT(nn.Module):
         here_T, at_BK = index_K[seen:], index_K[None] if at_BT is None else at_BT[:, :until]
         x_BTC, kept = self.drop(self.encoding.embed(self.tokens(token_BT), at_BK[:, seen:]), noise), []
         for i, block in enumerate(self.blocks):
-            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, at_BK, past[i], noise)
+            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, at_BK, past[i], noise, weights)
             kept.append(pair)
         if cache is not None:
             cache.layers = kept

@@ -32,6 +32,7 @@ TRAINABLE = {
     **dict.fromkeys(("absolute", "ape", "learned"), "learned"),
     "sinusoidal": "sinusoidal",
     "positional": "positional",
+    "sparse": "positional",
     **dict.fromkeys(("relative", "rpe", "shaw"), "shaw"),
     "bias": "bias",
     "t5": "t5",
@@ -54,7 +55,7 @@ SAMPLING = {
 }
 
 #: fields that came later: left out of the canonical form where they have their default, so that older digests stay
-LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths")
+LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths", "price")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class RunSpec:
     `machine` is the JSON of a task that is given by its machine (theory.automata.formats), then named `task`. Over the first
     `curriculum` steps the training lengths come in one by one, shortest first. `train_pairs` is the number of distinct pairs that
     training goes through again and again; 0 draws fresh ones. `watched_lengths` are measured at every logged step; nothing is chosen by it.
+    `price` is what attention costs in the end that is not on <bos>, in units of the loss a layer (empirical.training.loop.price_at).
     """
 
     task: str
@@ -100,6 +102,7 @@ class RunSpec:
     curriculum: int = 0
     train_pairs: int = 0
     watched_lengths: tuple[int, ...] = ()
+    price: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before anything is written."""
@@ -117,6 +120,12 @@ class RunSpec:
         known = {*self.train_lengths, *self.test_lengths}
         if self.watched_lengths != tuple(sorted(known.intersection(self.watched_lengths))):
             raise InputError(f"watched_lengths {list(self.watched_lengths)}: ascending, and among the trained and the test lengths")
+        if not 0 <= self.price < inf:
+            raise InputError(f"price {self.price}: must be at least 0")
+        if self.encoding == "sparse" and not self.price:
+            raise InputError("encoding sparse takes attention at a price: say what it costs, as in --price 0.3")
+        if self.price and self.encoding not in ("positional", "sparse"):
+            raise InputError(f"price {self.price:g}: choose --pe sparse, or positional; --pe {self.encoding} has no price")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
         if self.heldout < 2:
@@ -172,6 +181,11 @@ class RunSpec:
     def mechanism(self) -> str:
         """How positions enter the network: a module of empirical.network.encodings."""
         return TRAINABLE[self.encoding]
+
+    @property
+    def sparse(self) -> bool:
+        """Whether attention weights are those of sparsemax."""
+        return self.make_encoding().sparse
 
     @property
     def has_position_table(self) -> bool:

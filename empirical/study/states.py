@@ -106,12 +106,10 @@ def look(model: GPT, batch: Batch) -> tuple[Tensor, Tensor]:
     hooks = [model.blocks[0].register_forward_pre_hook(lambda module, given: states.append(given[0]))]
     for block in model.blocks:
         hooks.append(block.register_forward_hook(lambda module, given, out: states.append(out[0])))
-        attention: Any = block.attention
-        hooks.append(attention.drop_weights.register_forward_hook(lambda module, given, out: weights.append(out.double().mean(0))))
     with _hooked(hooks):
         tokens = batch.lines.token_NT
-        model(tokens, torch.arange(tokens.shape[1]), at_BT=batch.lines.at_NT)
-    return torch.stack(states).double(), torch.stack(weights)
+        model(tokens, torch.arange(tokens.shape[1]), at_BT=batch.lines.at_NT, weights=weights)
+    return torch.stack(states).double(), torch.stack([weight.double().mean(0) for weight in weights])
 
 
 @torch.inference_mode()

@@ -77,14 +77,24 @@ def learning_rate(spec: RunSpec, step: int) -> float:
     return spec.lr * (0.55 + 0.45 * math.cos(math.pi * progress))
 
 
-def loss_of(model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None) -> Tensor:
-    """Mean cross-entropy of the answer tokens of the lines in use."""
-    asked_Q = lines.asked_Q
-    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise)
+def price_at(spec: RunSpec, step: Tensor) -> Tensor | None:
+    """What attention off <bos> costs at a step: nothing in the first half of training, while the task is learned, then ever more.
+
+    A price from the start keeps attention on <bos>, and nothing is learned.
+    """
+    return spec.price * (2 * step / spec.steps - 1).clamp(min=0) if spec.price else None
+
+
+def loss_of(model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None, price: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of the answer tokens of the lines in use; with a price, also the weight off <bos>, the mean in each layer."""
+    asked_Q, weights = lines.asked_Q, None if price is None else list[Tensor]()
+    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, weights=weights)
     target_NQ, weight_NQ = lines.token_NT[:, asked_Q], lines.answer_NT[:, asked_Q] & use_N[:, None]
     loss_NQ = F.cross_entropy(logits_NQV.flatten(0, 1).float(), target_NQ.flatten(), reduction="none").view(target_NQ.shape)
-    total: Tensor = (loss_NQ * weight_NQ).sum()
-    return total / weight_NQ.sum().clamp(min=1)
+    total: Tensor = (loss_NQ * weight_NQ).sum() / weight_NQ.sum().clamp(min=1)
+    if price is None or weights is None:
+        return total
+    return total + price * torch.stack([1 - weight_BHQK[..., 0].mean() for weight_BHQK in weights]).sum()
 
 
 @torch.no_grad()
@@ -241,8 +251,9 @@ class Trainer:
     def backward(self, count: int) -> Tensor:
         """The loss of a batch, and its gradients."""
         lines, use_N, noise = self.batch(count)
+        price = price_at(self.spec, torch.tensor(self.step, device=self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = loss_of(self.model, lines, use_N, noise)
+            loss = loss_of(self.model, lines, use_N, noise, price)
         self.optimiser.zero_grad()
         loss.backward()
         return loss.detach()

@@ -3,6 +3,8 @@
 `randomised`: in training and testing alike, the positions of a sequence are an ordered random subset of a range that is larger than
 any sequence asked for (Ruoss et al. 2023, arXiv 2305.16843), whatever is made of them then. Only their order is the same in every draw.
 `positional`: absolute positions, and queries and keys are made of them alone (Back de Luca et al. 2024, arXiv 2410.01686).
+`sparse`: positional attention whose weights are those of sparsemax (Martins & Astudillo 2016, arXiv 1602.02068), hence 0 for most tokens,
+and that is trained at a price on weight that is not on <bos>.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ FAMILIES = ("absolute", "relative", "window", "banded", "randomised", "none", "a
 #: concrete name -> family
 ENCODINGS: dict[str, str] = {
     **{family: family for family in FAMILIES},
-    **dict.fromkeys(("ape", "learned", "sinusoidal", "positional"), "absolute"),
+    **dict.fromkeys(("ape", "learned", "sinusoidal", "positional", "sparse"), "absolute"),
     **dict.fromkeys(("rpe", "shaw", "bias", "t5", "rope", "alibi", "fire"), "relative"),
     **dict.fromkeys(("windowed", "local"), "window"),
     "band": "banded",
@@ -43,7 +45,12 @@ class Encoding:
     @property
     def keyed(self) -> bool:
         """Whether keys hold digits, which can then draw attention; in positional attention they hold places alone."""
-        return self.name != "positional"
+        return self.name not in ("positional", "sparse")
+
+    @property
+    def sparse(self) -> bool:
+        """Whether attention has a price, and can be exactly 0."""
+        return self.name == "sparse"
 
     @property
     def text(self) -> str:

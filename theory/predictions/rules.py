@@ -31,10 +31,12 @@ ASSUMPTIONS = {
     "A5": "with randomised positions only the order of tokens is learned from, as nothing else is the same in every draw",
     "A6": "the key of a digit draws no attention that the zeros which training showed in its place did not",
     "A7": "attention that nothing depends on in training does not rest on places that it shows with zeros alone",
+    "A8": "attention at a price, on which nothing depends in training, ends on <bos> alone: what is not read weighs exactly 0",
 }
 
 DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention"
 RESTING = "but attention that nothing depends on in training may rest on places that it showed with zeros alone"
+PRICED = "which places are read is the same for all operands, and what is read has its price: it can be told from the weights"
 UNORDERED = "no training pair shows what is done with operands out of order"
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
@@ -72,6 +74,7 @@ RULES: dict[str, Rule] = {
     "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "low digits suffice, keyed": Rule("exact", "hypothesis", ("A3", "A6"), EXACT),
+    "low digits suffice, sparse": Rule("exact", "conditional", ("A8",), EXACT),
     "low digits suffice, layered": Rule("exact", "hypothesis", ("A3", "A7"), EXACT),
     "low digits suffice": Rule("exact", "conditional", ("A3", "A7"), EXACT),
     "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
@@ -84,6 +87,7 @@ RULES: dict[str, Rule] = {
     "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
     "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
+    "zeros only, sparse": Rule("truncation", "conditional", ("A8",), TRUNCATED),
     "zeros only, open": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "zeros only": Rule("truncation", "hypothesis", ("A2", "A7"), TRUNCATED),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
@@ -149,6 +153,8 @@ def _applicable(
             facts = why, "training shows all of these digits at the codes they have in longer inputs"
             if support.digits and encoding.keyed:
                 yield Applied("low digits suffice, keyed", (*facts, DRAWN))
+            if support.digits and encoding.sparse:
+                yield Applied("low digits suffice, sparse", (*facts, PRICED))
             if support.digits and encoding.layers > 1:
                 yield Applied("low digits suffice, layered", (*facts, RESTING))
             one = "one layer of positional attention reads each place alike for all operands"
@@ -190,6 +196,8 @@ def _applicable(
         cut = f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"
         if encoding.keyed:
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
+        if encoding.sparse:
+            yield Applied("zeros only, sparse", (zeros, cut, PRICED))
         if task.result_width(longer) > n:
             open_top = f"the query of c_{n} had no digit of its own place to read in training: nothing taught it where not to look"
             yield Applied("zeros only, open", (zeros, open_top))
