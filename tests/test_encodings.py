@@ -22,7 +22,7 @@ from empirical.network.encodings.fire import Fire
 from empirical.network.encodings.numbering import NONE, Numbering, make_numbering
 from empirical.network.encodings.relative import Shaw, T5Bias, buckets
 from empirical.network.encodings.rope import Rope
-from empirical.network.model import sparsemax
+from empirical.network.model import sparsemax, weigh
 from empirical.runs.spec import TRAINABLE, RunSpec
 from empirical.training.loop import build_model
 from tests.networks import TINY
@@ -136,10 +136,11 @@ def test_positional_attention_does_not_see_digits() -> None:
     token_2T = torch.stack([torch.randint(0, 3, (10,)), torch.randint(0, 3, (10,))])
     for name, same in (("positional", True), ("sparse", True), ("learned", False)):
         spec = replace(TINY, encoding=name, layers=2, layout="plain", test_lengths=(1, 2, 3), price=0.1 * (name == "sparse"))
-        model, weights = network(spec), list[Tensor]()
-        model(token_2T, torch.arange(10), weights=weights)
-        assert len(weights) == 2
-        for weight_2HTT in weights:
+        model, scores = network(spec), list[Tensor]()
+        model(token_2T, torch.arange(10), scores=scores)
+        assert len(scores) == 2
+        for score_2HTT in scores:
+            weight_2HTT = weigh(score_2HTT, spec.sparse)
             assert torch.equal(weight_2HTT[0], weight_2HTT[-1]) is same
             assert not torch.allclose(weight_2HTT[:, :, 9], weight_2HTT[:, :, 9].mean(2, keepdim=True), atol=1e-3)  # positions matter
 

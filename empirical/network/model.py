@@ -51,6 +51,11 @@ def sparsemax(score: Tensor) -> Tensor:
     return (score - excess.gather(-1, kept - 1) / kept).clamp(min=0)
 
 
+def weigh(score: Tensor, sparse: bool) -> Tensor:
+    """Attention weights by scores, over the last dimension."""
+    return sparsemax(score) if sparse else score.softmax(-1)
+
+
 class Attention(nn.Module):
     """Causal attention; positions enter through `encoding`; only tokens at `offsets` back are seen (None: all)."""
 
@@ -81,7 +86,7 @@ class Attention(nn.Module):
         at_BK: Tensor,
         past: tuple[Tensor, Tensor] | None,
         noise: Noise | None = None,
-        weights: list[Tensor] | None = None,
+        scores: list[Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Outputs at the tokens `query_Q` (counted from the first cached one), and the extended cache; `at_BK` are all positions."""
         B, T, C = x_BTC.shape
@@ -99,10 +104,9 @@ class Attention(nn.Module):
         back_QK = query_Q[:, None] - torch.arange(k.shape[2], device=x_BTC.device)
         barrier_QK = torch.zeros(back_QK.shape, device=x_BTC.device).masked_fill_(self._hidden(back_QK), -math.inf)
         score_BHQK = self.encoding.score(product_BHQK, q_BHQE, at_BQ, at_BK).add_(barrier_QK)
-        weight_BHQK = sparsemax(score_BHQK) if self.sparse else score_BHQK.softmax(3)
-        if weights is not None:
-            weights.append(weight_BHQK)
-        y_BQC = (self.drop_weights(weight_BHQK, noise) @ v).transpose(1, 2).reshape(B, len(query_Q), C)
+        if scores is not None:
+            scores.append(score_BHQK)
+        y_BQC = (self.drop_weights(weigh(score_BHQK, self.sparse), noise) @ v).transpose(1, 2).reshape(B, len(query_Q), C)
         return self.drop(self.out(y_BQC), noise), (k, v)
 
     def _keys_values(self, address_BTC: Tensor, x_BTC: Tensor) -> Tensor:
@@ -141,10 +145,10 @@ class Block(nn.Module):
         at_BK: Tensor,
         past: tuple[Tensor, Tensor] | None,
         noise: Noise | None = None,
-        weights: list[Tensor] | None = None,
+        scores: list[Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         seen = 0 if past is None else past[0].shape[2]
-        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise, weights)
+        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise, scores)
         x_BQC = (x_BTC if len(query_Q) == x_BTC.shape[1] else x_BTC.index_select(1, query_Q - seen)) + y_BQC
         return x_BQC + self.drop(self.down(F.gelu(self.up(self.norm_mlp(x_BQC)))), noise), kept
 
@@ -182,7 +186,7 @@ class GPT(nn.Module):
         cache: Cache | None = None,
         at_BT: Tensor | None = None,
         noise: Noise | None = None,
-        weights: list[Tensor] | None = None,
+        scores: list[Tensor] | None = None,
     ) -> Tensor:
         """Logits (B, Q, V) at the tokens `query_Q` of the sequence; only they pass through the last layer.
 
@@ -192,7 +196,7 @@ class GPT(nn.Module):
             cache: Of the tokens before.
             at_BT: The positions of the whole line from its first token on, where they are not counted along it (`Lines.at_NT`).
             noise: For dropout.
-            weights: Where given, each layer adds its attention weights (B, H, its queries, keys), before dropout.
+            scores: Where given, each layer adds its attention scores (B, H, its queries, keys), -inf for keys out of sight.
 
         Raises:
             ValueError: the encoding's positions are not counted along the line, and none are given.
@@ -206,7 +210,7 @@ class GPT(nn.Module):
         here_T, at_BK = index_K[seen:], index_K[None] if at_BT is None else at_BT[:, :until]
         x_BTC, kept = self.drop(self.encoding.embed(self.tokens(token_BT), at_BK[:, seen:]), noise), []
         for i, block in enumerate(self.blocks):
-            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, at_BK, past[i], noise, weights)
+            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, at_BK, past[i], noise, scores)
             kept.append(pair)
         if cache is not None:
             cache.layers = kept

@@ -67,7 +67,7 @@ class RunSpec:
     `machine` is the JSON of a task that is given by its machine (theory.automata.formats), then named `task`. Over the first
     `curriculum` steps the training lengths come in one by one, shortest first. `train_pairs` is the number of distinct pairs that
     training goes through again and again; 0 draws fresh ones. `watched_lengths` are measured at every logged step; nothing is chosen by it.
-    `price` is what attention costs in the end that is not on <bos>, in units of the loss a layer (empirical.training.loop.price_at).
+    `price` is what a query's attention costs in the end that is not on <bos>, in units of the loss (empirical.training.loop.price_at).
     """
 
     task: str

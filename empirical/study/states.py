@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from empirical.data.lines import Lines, Pairs, PairSampler, renderer_of, to_ints
-from empirical.network.model import GPT
+from empirical.network.model import GPT, weigh
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK, greedy
 from theory.errors import InputError
@@ -102,14 +102,14 @@ def answered(model: GPT, batch: Batch) -> Batch:
 def look(model: GPT, batch: Batch) -> tuple[Tensor, Tensor]:
     """Hidden states (L + 1, N, T, C) after the embedding and each block, and attention weights (L, H, T, T), the mean over lines."""
     states: list[Tensor] = []
-    weights: list[Tensor] = []
+    scores: list[Tensor] = []
     hooks = [model.blocks[0].register_forward_pre_hook(lambda module, given: states.append(given[0]))]
     for block in model.blocks:
         hooks.append(block.register_forward_hook(lambda module, given, out: states.append(out[0])))
     with _hooked(hooks):
         tokens = batch.lines.token_NT
-        model(tokens, torch.arange(tokens.shape[1]), at_BT=batch.lines.at_NT, weights=weights)
-    return torch.stack(states).double(), torch.stack([weight.double().mean(0) for weight in weights])
+        model(tokens, torch.arange(tokens.shape[1]), at_BT=batch.lines.at_NT, scores=scores)
+    return torch.stack(states).double(), torch.stack([weigh(score, batch.spec.sparse).double().mean(0) for score in scores])
 
 
 @torch.inference_mode()

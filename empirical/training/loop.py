@@ -78,23 +78,27 @@ def learning_rate(spec: RunSpec, step: int) -> float:
 
 
 def price_at(spec: RunSpec, step: Tensor) -> Tensor | None:
-    """What attention off <bos> costs at a step: nothing in the first half of training, while the task is learned, then ever more.
+    """What attention off <bos> costs at a step: nothing in the first half of training, all in the last quarter.
 
-    A price from the start keeps attention on <bos>, and nothing is learned.
+    A price before the task is learned keeps attention on <bos>, and it never is.
     """
-    return spec.price * (2 * step / spec.steps - 1).clamp(min=0) if spec.price else None
+    return spec.price * (4 * step / spec.steps - 2).clamp(0, 1) if spec.price else None
 
 
 def loss_of(model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None, price: Tensor | None = None) -> Tensor:
-    """Mean cross-entropy of the answer tokens of the lines in use; with a price, also the weight off <bos>, the mean in each layer."""
-    asked_Q, weights = lines.asked_Q, None if price is None else list[Tensor]()
-    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, weights=weights)
+    """Mean cross-entropy of the answer tokens of the lines in use.
+
+    With a price, also the attention that is not on <bos>: the mean over lines and heads, summed over queries and layers. It is charged by
+    softmax, whatever gives the weights: sparsemax has no gradient for a <bos> that is far behind, and heads would rest where they are.
+    """
+    asked_Q, scores = lines.asked_Q, None if price is None else list[Tensor]()
+    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, scores=scores)
     target_NQ, weight_NQ = lines.token_NT[:, asked_Q], lines.answer_NT[:, asked_Q] & use_N[:, None]
     loss_NQ = F.cross_entropy(logits_NQV.flatten(0, 1).float(), target_NQ.flatten(), reduction="none").view(target_NQ.shape)
     total: Tensor = (loss_NQ * weight_NQ).sum() / weight_NQ.sum().clamp(min=1)
-    if price is None or weights is None:
+    if price is None or scores is None:
         return total
-    return total + price * torch.stack([1 - weight_BHQK[..., 0].mean() for weight_BHQK in weights]).sum()
+    return total + price * torch.stack([(1 - score_BHQK.softmax(3)[..., 0]).sum(-1).mean() for score_BHQK in scores]).sum()
 
 
 @torch.no_grad()

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from verify.certificates.proof import KEPT, LIMIT, Certificate, Progress, WrongInput, certify, contexts_of
+from verify.certificates.findings import Progress, WrongInput
+from verify.certificates.proof import KEPT, LIMIT, LINE, Certificate, certify, effort, function_of
 from verify.verdicts.workers import Workers, lent
 
 if TYPE_CHECKING:
+    from empirical.runs.spec import RunSpec
     from empirical.runs.store import Run
 
 NAME = "certificate.json"
@@ -30,7 +32,8 @@ LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certi
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
     "run", "weights_sha256", "task", "base", "operands", "layout", "direction", "layers", "window", "offsets", "receptive_field",
-    "smallest_window", "verdict", "digits", "proved", "contexts", "contexts_sha256", "failing", "failures", "wrong_input",
+    "smallest_window", "function", "reads", "verdict", "digits", "proved", "contexts", "contexts_sha256", "failing", "failures",
+    "wrong_input",
 )  # fmt: skip
 NEARLY = ("margin", "rounding")
 ORDERS = 100  # within which float32 deviates alike everywhere: how far depends on the order of summation
@@ -55,6 +58,7 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
         "offsets": None if spec.window is not None else list(spec.offsets or ()),
         "receptive_field": found.receptive_field,
         "smallest_window": found.smallest_window,
+        **({"function": found.function.text, "reads": list(found.reads)} if spec.sparse else {}),
         "verdict": found.verdict,
         "digits": found.digits,
         "proved": list(findings.proved),
@@ -176,18 +180,19 @@ def certificate_text(found: Certificate) -> str:
     """The verdict first, then what it rests on."""
     run, spec, findings = found.run, found.run.spec, found.findings
     lines = [_headline(found)]
-    sees = f"window {spec.window}" if spec.window is not None else f"a band of offsets {', '.join(map(str, spec.offsets or ()))}"
-    lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, {sees}")
+    lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, {_sees(spec)}")
+    lines += found.reads
     need = ""
     if spec.window is not None:
         known = found.smallest_window is not None
         need = f"; the task needs a window of {found.smallest_window}" if known else "; no window is enough for the task"
     lines.append(f"each digit is a function of at most {found.receptive_field} tokens{need}")
-    lines.append(f"{findings.contexts} reachable contexts, {findings.failing} answered wrongly")
+    what = "inputs that differ in a digit that is read or needed" if spec.sparse else "reachable contexts"
+    lines.append(f"{findings.contexts} {what}, {findings.failing} answered wrongly")
     for one in findings.failures[:LISTED]:
         true = "more than one true answer" if one.truth < 0 else f"true {one.truth}"
         lines.append(f"  {' '.join(_token(token, spec.base) for token in one.tokens)}: answered {_token(one.given, spec.base)}, {true}")
-    if findings.failing > LISTED:
+    if len(findings.failures) > LISTED:
         lines.append(f"  and {findings.failing - LISTED} more")
     margin = "none" if findings.margin is None else f"{findings.margin:.4g}"
     bounds = ", ".join(f"{'unbounded' if value is None else f'{value:.2g}'} in {name}" for name, value in findings.rounding.items())
@@ -199,8 +204,14 @@ def certificate_text(found: Certificate) -> str:
     return "\n".join(lines)
 
 
+def _sees(spec: RunSpec) -> str:
+    if spec.sparse:
+        return "sparse attention"
+    return f"window {spec.window}" if spec.window is not None else f"a band of offsets {', '.join(map(str, spec.offsets or ()))}"
+
+
 def _headline(found: Certificate) -> str:
-    task, proved = found.run.spec.make_task(), found.findings.proved
+    task, proved = found.function, found.findings.proved
     match found.verdict:
         case "certified":
             other = "" if "float32" in proved else "; in float32 shown for each context, not for every order of summation"
@@ -210,8 +221,11 @@ def _headline(found: Certificate) -> str:
         case "refuted":
             assert found.wrong is not None
             up_to = f"certified for all operands of up to {found.digits} digits, not beyond" if found.digits else "not certified"
-            which = "a shortest" if found.findings.failing <= KEPT else "a"  # of more failing contexts, not all are compared
+            compared = found.run.spec.sparse or found.findings.failing <= KEPT  # of more failing contexts, not all are
+            which = "a shortest" if compared else "a"
             return f"{up_to}: {which} wrong input has {_show(found.wrong, task.text)}"
+    if found.run.spec.sparse and found.findings.margin is not None and found.findings.margin > 0:
+        return "not certified: no wrong input was found, but too many digits are read to try them all"
     return "not certified: no wrong input was found, but some lead is within rounding, or rounding is not bounded"
 
 
@@ -258,7 +272,7 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
 
     settle()
     try:
-        if (count := contexts_of(run).count()) > (LIVE if live is None else live):
+        if (count := effort(run)) is None or count > (LIVE if live is None else live):
             return recorded(run, count)
         found = certify(run, limit)
     except Exception as error:
@@ -271,8 +285,8 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
     )  # fmt: skip
 
 
-def recorded(run: Run, count: int) -> Outcome:
-    """What the certificate beside a run says of these very weights; the number of contexts is that of the theory.
+def recorded(run: Run, count: int | None) -> Outcome:
+    """What the certificate beside a run says of these very weights; the number of contexts, where it is known, is that of the theory.
 
     A wrong input that it names is asked again; a network that it certifies, where its weights are there, answers some random inputs, which
     tells a forgery of a network that is wrong now and then, not of one that is wrong once in a thousand lines.
@@ -283,24 +297,25 @@ def recorded(run: Run, count: int) -> Outcome:
     from empirical.runs.store import load_model
     from empirical.study.evaluate import answer, evaluate
 
-    path = run.folder / NAME
+    path, function = run.folder / NAME, function_of(run)
     content = read(path)
     if content.get("weights_sha256") != run.result["weights_sha256"] or content.get("run") != run.spec.digest:
         raise InputError(f"{path}: it is of other weights: certify the run again")
-    if content.get("contexts") != count:
+    said = content.get("contexts", 0) * (LINE if run.spec.sparse else 1)
+    if count is not None and said != count and content.get("proved"):
         raise InputError(f"{path}: it is of {content.get('contexts')} contexts, and there are {count}: certify the run again")
     if content["verdict"] == "certified" and not run.trimmed:
         length = run.spec.width if run.spec.window is None else run.spec.training.longest + 1
         (asked,) = evaluate(load_model(run), run.spec, [length], SPOT, seed=0, places=False)
-        if wrongly := asked["examples"] - asked["truth"]:
+        if wrongly := asked["examples"] - asked["truth" if function.text == run.spec.make_task().text else "learned"]:
             raise InputError(f"{path}: the network is wrong on {wrongly} of {asked['examples']} random lines: certify the run again")
     left_out = "; its weights are left out of the store" if run.trimmed else ""
     shown, wrong = f"as proved when its {path.name} was made{left_out}", content.get("wrong_input")
     if isinstance(wrong, dict):
         a, b = int(wrong["a"]), int(wrong["b"])
-        if (given := answer(run, a, b)) == run.spec.make_task()(a, b):
+        if (given := answer(run, a, b)) == function(a, b):
             raise InputError(f"{path}: its wrong input is answered rightly: certify the run again")
-        shown = f"not certified: {run.spec.make_task().text} at a = {a}, b = {b} is {wrong['truth']}, and the network answers {given}"
+        shown = f"not certified: {function.text} at a = {a}, b = {b} is {wrong['truth']}, and the network answers {given}"
     return Outcome(
         run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"),
         content.get("digits"), None if not isinstance(wrong, dict) else int(wrong["digits"]),

@@ -59,7 +59,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,7 @@ from theory.local.bands import BandContexts, reach, up_to
 from theory.local.contexts import Block
 from theory.local.inputs import Pair, all_inputs, local_machine
 from theory.local.windows import Contexts, smallest_window
+from verify.certificates.findings import Failure, Findings, Progress, WrongInput, finite, leads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,76 +86,28 @@ BATCH = 4096  # contexts at a time, at most
 TOKENS = 2**18  # tokens of lines at a time, about
 KEPT = 1000  # failing contexts that are kept, those of the shortest inputs
 TRIED = 200  # of them, those of the shortest operands, from which inputs are made
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A context answered wrongly: its tokens, the wrong answer, the true one (-1: several), and the size of the least input that shows it.
-
-    `groups` are the groups before the query's own, in a band the digits of the operands.
-    """
-
-    tokens: tuple[int, ...]
-    given: int
-    truth: int
-    groups: int
-
-
-@dataclass(frozen=True)
-class WrongInput:
-    """Operands on which the stored network was run, and was wrong; `answer` is null where it wrote no number."""
-
-    digits: int
-    a: int
-    b: int
-    truth: int
-    answer: int | None
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What the contexts of a network show.
-
-    Attributes:
-        contexts: How many there are.
-        contexts_sha256: Digest of their tokens and true answers, in order.
-        failing: How many are answered wrongly.
-        failures: Some of them, those of the shortest inputs first.
-        margin: The smallest lead of a true digit over another token, in logits.
-        rounding: By arithmetic, the most that its rounding can move a lead; null where it is not bounded.
-        proved: The arithmetics for which every lead exceeds what rounding can move.
-        deviation: The largest difference between a logit of the stored network in float32 and in float64.
-        faithful: Whether all those differences lie within the error bounds; if not, nothing is proved.
-        open: The least size of inputs that reach a context not proved right (bands: operand digits); null where all are.
-    """
-
-    contexts: int
-    contexts_sha256: str
-    failing: int
-    failures: tuple[Failure, ...]
-    margin: float | None
-    rounding: dict[str, float | None]
-    proved: tuple[str, ...]
-    deviation: float | None
-    faithful: bool
-    open: int | None
+LINE = 20  # contexts that a whole line of a sparse network counts for
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """The verdict on one network; `certified` at every length (bands: up to the width), or why not."""
+    """The verdict on one network; `certified` at every length (bands and sparse networks: up to the width), or why not.
+
+    `function` is what it is certified for: the task, or of a sparse network what theory predicts. `reads` says of such a network what
+    each digit of the result is computed from.
+    """
 
     run: Run
     receptive_field: int
     smallest_window: int | None
     findings: Findings
     wrong: WrongInput | None
+    function: Task
+    reads: tuple[str, ...] = ()
 
     @property
     def digits(self) -> int | None:
-        """A banded network is proved right on all operands of up to so many digits; null for windows, which are proved at every length."""
+        """Up to how many digits the network is proved right on all operands; null for windows, which are proved at every length."""
         if self.run.spec.window is not None:
             return None
         found = self.findings
@@ -167,14 +120,14 @@ class Certificate:
 
 
 def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, total: None) -> Certificate:
-    """Decide whether a network is right at every length; of a banded one, up to how many digits.
+    """Decide whether a network is right at every length; of a banded or a sparse one, up to how many digits.
 
     Raises:
-        InputError: it has no hard window or band, its layout is not local, its task has no finite machine, its weights do not fit its
-            specification, or there are more than `limit` contexts.
+        InputError: it has no hard window or band and is not sparse, its layout is not local, its task has no finite machine, its weights do
+            not fit its specification, or there are more than `limit` contexts.
     """
-    from empirical.runs.store import load_model
-
+    if run.spec.sparse:
+        return _certify_sparse(run, limit, progress)
     machine, contexts = machine_of(run), contexts_of(run)
     name, field = f"run {run.spec.digest}", contexts.visible
     try:
@@ -188,15 +141,57 @@ def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, tota
         fewer = "show a alone, with --layout unary" if idle else "take a smaller base"
         remedy = "allow more with --limit" if count < FAR else f"which would take days and more: {fewer}"
         raise InputError(f"{name}: {why}: {remedy}, or train with a smaller window")
+    stored, wide = stored_model(run), stored_model(run)
+    findings = examine(contexts, count, stored, wide, progress)
+    return Certificate(run, field, needed, findings, _wrong_input(run, machine, contexts, findings.failures), run.spec.make_task())
+
+
+def _certify_sparse(run: Run, limit: int, progress: Progress) -> Certificate:
+    from verify.certificates.sparse import examine_lines, reading_of
+
+    reading = reading_of(run, stored_model(run))
+    findings, wrong = examine_lines(reading, max(1, limit // LINE), stored_model(run), progress)
+    field = max(map(len, reading.reads.values()))
+    return Certificate(run, field, None, findings, wrong, reading.function, tuple(reading.text()))
+
+
+def stored_model(run: Run) -> GPT:
+    """The network of a run.
+
+    Raises:
+        InputError: its weights are left out of the store, or not those of its specification.
+    """
+    from empirical.runs.store import load_model
+
     try:
-        stored, wide = load_model(run), load_model(run)
+        return load_model(run)
     except InputError:  # left out of the store
         raise
     except (RuntimeError, ValueError, OSError) as error:
         problem = " ".join(str(error).split())[:120]
         raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None
-    findings = examine(contexts, count, stored, wide, progress)
-    return Certificate(run, field, needed, findings, _wrong_input(run, machine, contexts, findings.failures))
+
+
+def effort(run: Run) -> int | None:
+    """How many contexts a proof takes; None of a sparse network whose weights are left out of the store, as they say what it reads."""
+    if not run.spec.sparse:
+        return contexts_of(run).count()
+    from verify.certificates.sparse import reading_of
+
+    return None if run.trimmed else LINE * reading_of(run, stored_model(run)).count()
+
+
+def function_of(run: Run) -> Task:
+    """What a certificate is about: the task, or of a sparse network what theory predicts that it computes.
+
+    Raises:
+        InputError: it predicts no function.
+    """
+    if not run.spec.sparse:
+        return run.spec.make_task()
+    from verify.certificates.sparse import predicted_function
+
+    return predicted_function(run.spec)[0]
 
 
 def contexts_of(run: Run) -> Contexts | BandContexts:
@@ -224,7 +219,7 @@ def machine_of(run: Run) -> Transducer:
     spec = run.spec
     name = f"run {spec.digest}"
     if spec.offsets is None or spec.mechanism != "bias":
-        raise InputError(f"{name}: its encoding {spec.encoding} has no hard window or band: certify runs with --pe window or banded")
+        raise InputError(f"{name}: its encoding {spec.encoding} has no hard window or band: certify runs with --pe window, band or sparse")
     if spec.window is not None and not spec.make_layout().interleaved:
         raise InputError(f"{name}: its layout {spec.layout} keeps no fixed number of digit groups in view: certify interleaved runs")
     task = spec.make_task()
@@ -255,7 +250,7 @@ def examine(contexts: Contexts | BandContexts, count: int, stored: GPT, wide: GP
         scores = analysis.scores(token_NT, block.kind.offsets)
         with torch.inference_mode():
             narrow_NV = stored(_line(token_NT, block.kind.offsets), torch.tensor([block.kind.offsets[0]]))[:, 0].double()
-        lead_NV, error_ANV = _leads(scores.logits, truth_N), scores.lead_error(truth_N.clamp(min=0))
+        lead_NV, error_ANV = leads(scores.logits, truth_N), scores.lead_error(truth_N.clamp(min=0))
         for name, moved_NV in zip(proved, (error_ANV[0], 2 * error_ANV[0], error_ANV.sum(0)), strict=True):
             proved[name] &= bool((lead_NV > moved_NV).all())
         open_N = ~(lead_NV > 2 * error_ANV[0]).all(1).numpy()
@@ -277,10 +272,10 @@ def examine(contexts: Contexts | BandContexts, count: int, stored: GPT, wide: GP
         contexts_sha256=digest.hexdigest(),
         failing=failing,
         failures=tuple(failures),
-        margin=_finite(margin),
-        rounding={name: _finite(float(value)) for name, value in zip(ARITHMETICS, bound_A, strict=True)},
+        margin=finite(margin),
+        rounding={name: finite(float(value)) for name, value in zip(ARITHMETICS, bound_A, strict=True)},
         proved=tuple(name for name, good in proved.items() if good and faithful),
-        deviation=_finite(deviation),
+        deviation=finite(deviation),
         faithful=faithful,
         open=int(least) if math.isfinite(least) else None,
     )
@@ -291,17 +286,6 @@ def _line(token_NT: Tensor, offsets: Sequence[int]) -> Tensor:
     line_NS = token_NT.new_zeros(len(token_NT), offsets[0] + 1)
     line_NS[:, [offsets[0] - offset for offset in offsets]] = token_NT
     return line_NS
-
-
-def _leads(logit_NV: Tensor, truth_N: Tensor) -> Tensor:
-    """How far the true token is ahead of each other one; infinite for itself, and no number where there is no one true token."""
-    index_N1 = truth_N.clamp(min=0)[:, None]
-    lead_NV = (logit_NV.gather(1, index_N1) - logit_NV).scatter(1, index_N1, math.inf)
-    return lead_NV.where(truth_N[:, None] >= 0, math.nan)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _failure(contexts: Contexts | BandContexts, block: Block, i: int, given: int) -> Failure:

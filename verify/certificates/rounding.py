@@ -126,15 +126,18 @@ class Scores:
         return error
 
 
-class Analysis:
-    """A network with relative bias that sees certain offsets only, in float64."""
+class Arithmetic:
+    """A network in float64, and what becomes of radii in the parts that every network has."""
 
     def __init__(self, model: GPT) -> None:
         """The model is turned to float64 in place."""
         self.model = model.double().requires_grad_(False)
         self.u_A = torch.tensor(list(ARITHMETICS.values()), dtype=torch.float64)
-        self.layers = [Layer.of(block) for block in self.model.blocks if isinstance(block, Block)]
         self.head = self.model.tokens.weight * self.model.norm.weight
+
+    def exact(self, x: Tensor) -> Ball:
+        """Stored vectors, which no rounding has touched."""
+        return Ball(x, torch.zeros(len(self.u_A), *x.shape[:-1], dtype=torch.float64))
 
     def _gamma(self, terms: float, like: Tensor) -> Tensor:
         """gamma_n, to be multiplied with a bound (A, ...)."""
@@ -172,6 +175,25 @@ class Analysis:
         """Rounding: |x|/2 (1 + erf) is off by at most FUNCTION + 8 units of |x|, the argument of erf being off by two."""
         return Ball(F.gelu(x.centre), SECOND * (GELU_SLOPE * x.radius + self._gamma(FUNCTION + 8, x.radius) * x.size) + TINY)
 
+    def mlp(self, x: Ball, up: Matrix, down: Matrix, eps: float) -> Ball:
+        """The second half of a block, added to what it reads."""
+        return self.add(x, self.linear(self.gelu(self.linear(self.normalise(x, eps), up)), down))
+
+    def logits(self, x: Ball) -> Scores:
+        """Of vectors (N, C) after the last block."""
+        x = self.normalise(x, self.model.norm.eps)
+        rounding = self._gamma(x.centre.shape[1] + 1, x.size) * x.size
+        unbounded = (x.radius.nan_to_num(nan=math.inf), rounding.nan_to_num(nan=math.inf))
+        return Scores(x.centre @ self.head.T, *unbounded, self.head)
+
+
+class Analysis(Arithmetic):
+    """A network with relative bias that sees certain offsets only."""
+
+    def __init__(self, model: GPT) -> None:
+        super().__init__(model)
+        self.layers = [Layer.of(block) for block in self.model.blocks if isinstance(block, Block)]
+
     def attention(self, q: Ball, k: Ball, v: Ball, layer: Layer, at_K: Tensor) -> Ball:
         """Of queries (N, Q, H, E), at the last Q of the positions at_K of keys (N, K, H, E): the concatenated heads (N, Q, C)."""
         K, E, Q = k.centre.shape[1], k.centre.shape[3], q.centre.shape[1]
@@ -208,21 +230,16 @@ class Analysis:
         if last:
             q, x = q.last(), x.last()
         x = self.add(x, self.linear(self.attention(q, k, v, layer, at_T), layer.out))
-        return self.add(x, self.linear(self.gelu(self.linear(self.normalise(x, layer.eps), layer.up)), layer.down))
+        return self.mlp(x, layer.up, layer.down, layer.eps)
 
     @torch.no_grad()
     def scores(self, token_NT: Tensor, offsets: Sequence[int] | None = None) -> Scores:
         """Logits after the last token of each context; `offsets` says how far before it each token stands (None: no gaps)."""
         at_T = torch.arange(token_NT.shape[1]) if offsets is None else -torch.tensor(offsets)
-        table = self.model.tokens.weight
-        x = Ball(table, torch.zeros(len(self.u_A), len(table), dtype=torch.float64))
+        x = self.exact(self.model.tokens.weight)
         for i, layer in enumerate(self.layers):
             x = self.block(x, token_NT if i == 0 else None, layer, at_T, i == len(self.layers) - 1)
-        x = self.normalise(x, self.model.norm.eps)
-        size = x.size[:, :, 0]
-        rounding = self._gamma(table.shape[1] + 1, size) * size
-        unbounded = (x.radius[:, :, 0].nan_to_num(nan=math.inf), rounding.nan_to_num(nan=math.inf))
-        return Scores((x.centre @ self.head.T)[:, 0], *unbounded, self.head)
+        return self.logits(Ball(x.centre[:, 0], x.radius[:, :, 0]))
 
 
 def _small(relative: Tensor) -> Tensor:

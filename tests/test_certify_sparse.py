@@ -1,0 +1,249 @@
+"""Sparse networks: what they are said to read against what changes their answers, and certificates against every input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from empirical.data.lines import Pairs, renderer_of
+from empirical.network.model import GPT
+from empirical.runs.spec import RunSpec
+from empirical.runs.store import Run
+from empirical.study.evaluate import greedy
+from empirical.training.loop import build_model, train
+from tests.certified import stored
+from tests.command import command
+from theory.errors import InputError
+from verify.certificates.files import certificate_text, compare, outcome, read, save
+from verify.certificates.proof import certify
+from verify.certificates.sparse import Reader, predicted_function, reading_of
+
+torch.set_num_threads(1)
+#: (a + b) mod 3 in base 3, in fields of three digits: 729 inputs in all, of which the lowest digits decide
+LOW = RunSpec(
+    task="expr", expr="(a + b) % 3", base=3, train_lengths=(1, 2), test_lengths=(1, 3), encoding="sparse", price=0.3, layout="padded",
+    width=3, layers=1, heads=2, dim=16, steps=1500, batch=32, lr=4e-3, dropout=0.0, warmup=20, examples=50,
+)  # fmt: skip
+#: a + b, cut to two digits
+CUT = replace(LOW, expr="a + b", layers=2, steps=2500, lr=2e-3, price=0.05)
+
+
+@pytest.fixture(scope="module", params=["low", "cut"])
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train({"low": LOW, "cut": CUT}[request.param], tmp_path_factory.mktemp("store"), group="g")
+
+
+def all_lines(run: Run) -> dict[tuple[int, int], int]:
+    """The answer to every pair of operands that fits, written greedily, by the stored network."""
+    from empirical.runs.store import load_model
+
+    spec = run.spec
+    rows = torch.tensor(list(product(range(spec.base), repeat=2 * spec.width)))
+    pairs = Pairs(rows[:, : spec.width], rows[:, spec.width :], torch.full((len(rows),), spec.width))
+    lines = renderer_of(spec, torch.device("cpu")).lines(pairs)
+    out_NT = greedy(load_model(run), lines)[:, lines.asked_Q]
+    place_D = spec.base ** torch.arange(spec.width)
+    places_P = spec.base ** torch.arange(out_NT.shape[1])  # least significant first
+    digits = (out_NT * places_P).sum(1).where((out_NT < spec.base).all(1), -1)
+    keys = zip((pairs.a_ND * place_D).sum(1).tolist(), (pairs.b_ND * place_D).sum(1).tolist(), strict=True)
+    return dict(zip(keys, digits.tolist(), strict=True))
+
+
+def test_what_is_certified_is_right_on_every_input(network: Run) -> None:
+    found = certify(network)
+    function = found.function
+    assert found.verdict == "certified"
+    assert found.digits == 3
+    assert function.text == {"(a + b) % 3": "(a + b) % 3", "a + b": "a % 9 + b % 9"}[str(network.spec.expr)]
+    assert all(value == function(a, b) for (a, b), value in all_lines(network).items())
+    assert found.findings.contexts < 729  # fewer lines than inputs: what is not read need not be tried
+    assert "a_2" not in "".join(found.reads)
+    assert found.reads[0].startswith("c_0 reads ")
+
+
+def spoilt(folder: Path, run: Run, change: Callable[[GPT], None]) -> Run:
+    from empirical.runs.store import load_model
+    from tests.certified import with_weights
+
+    model = load_model(run)
+    with torch.no_grad():
+        change(model)
+    return with_weights(folder / run.spec.digest, run.spec, {name: value.half() for name, value in model.state_dict().items()})
+
+
+@pytest.mark.parametrize("strength", [1.0, 2.0])
+def test_a_planted_leak_is_found(network: Run, strength: float, tmp_path: Path) -> None:
+    """The queries and keys of one layer are turned at random: the verdict is that of every input, and so is the least wrong one."""
+
+    def leak(model: GPT) -> None:
+        generator = torch.Generator().manual_seed(5)
+        table = model.blocks[-1].get_submodule("attention.encoding").get_parameter("positions")
+        table.add_(strength * table.std() * torch.randn(table.shape, generator=generator))
+
+    planted = spoilt(tmp_path, network, leak)
+    found = certify(planted)
+    wrong = {pair: value for pair, value in all_lines(planted).items() if value != found.function(*pair)}
+    assert (found.verdict == "certified") == (not wrong)
+    if wrong:
+        assert found.wrong is not None
+        size = {pair: max(len(written(x)) for x in pair) for pair in wrong}
+        assert found.wrong.digits == min(size.values())
+        assert (found.wrong.a, found.wrong.b) in wrong
+        assert found.wrong.answer != found.wrong.truth == found.function(found.wrong.a, found.wrong.b)
+        assert found.digits == found.wrong.digits - 1
+    assert strength == 1 or wrong  # the stronger one does harm
+
+
+def written(value: int) -> str:
+    return "0" if value == 0 else "" if value < 0 else (written(value // 3) if value >= 3 else "") + str(value % 3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3), st.sampled_from([4.0, 8.0, 20.0]))
+def test_digits_that_are_not_read_change_no_bit(seed: int, layers: int, sharpness: float) -> None:
+    """In any network: other digits at places that no query of the result reaches leave every logit as it is, in float32 and float64."""
+    spec = replace(LOW, expr="a + b", layers=layers, seed=seed, steps=1)
+    model, wide = (sharpened(spec, sharpness) for _ in range(2))
+    reading = reading_of(_run(spec), wide)
+    read = set(reading.digits) - {(kind, place) for kind in "ab" for place in range(2)}  # those needed are among them
+    generator = torch.Generator().manual_seed(seed)
+    first, second = (torch.randint(0, 3, (6, 6), generator=generator) for _ in range(2))
+    reached = {(slot.kind, slot.place) for slots in reading.reads.values() for slot in slots}
+    for column, (kind, place) in enumerate(product("ab", range(3))):
+        if (kind, place) in reached:
+            second[:, column] = first[:, column]
+    renderer = renderer_of(spec, torch.device("cpu"))
+    one, other = (renderer.lines(Pairs(x[:, :3], x[:, 3:], torch.full((6,), 3))) for x in (first, second))
+    token_NT = torch.where(one.answer_NT, one.token_NT, other.token_NT)  # the same results, whatever they are
+    with torch.no_grad():
+        for net in (model, wide):
+            assert torch.equal(net(one.token_NT[:, :-1], one.asked_Q - 1), net(token_NT[:, :-1], one.asked_Q - 1))
+    assert read <= reached
+
+
+def sharpened(spec: RunSpec, factor: float) -> GPT:
+    """An untrained network whose attention is as selective as a trained one's."""
+    model = build_model(spec)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_((weight * (factor if "attention.q" in name or "attention.kv" in name else 1)).half())
+    return model
+
+
+def _run(spec: RunSpec) -> Run:
+    return Run(spec, {"digest": spec.digest, "spec": spec.to_dict(), "group": "g", "evaluation": []}, Path("/nonexistent"))
+
+
+def exactly(model: GPT, spec: RunSpec, tokens: list[int], query: int) -> list[Any]:
+    """The logits at one token, in 50 digits."""
+    mpmath.mp.dps = 50
+    weights = {name: mpmath.matrix(value.double().reshape(len(value), -1).tolist()) for name, value in model.state_dict().items()}
+    size = spec.dim // spec.heads
+
+    def normal(x: Any, gain: Any = None) -> Any:
+        mean = sum(x) / len(x)
+        scale = 1 / mpmath.sqrt(sum((v - mean) ** 2 for v in x) / len(x) + mpmath.mpf(1e-5))
+        return mpmath.matrix([(v - mean) * scale * (1 if gain is None else gain[i]) for i, v in enumerate(x)])
+
+    def simplex(scores: list[Any]) -> list[Any]:
+        falling = sorted(scores, reverse=True)
+        kept = max(k for k in range(1, len(falling) + 1) if k * falling[k - 1] > sum(falling[:k]) - 1)
+        threshold = (sum(falling[:kept]) - 1) / kept
+        return [max(score - threshold, mpmath.mpf(0)) for score in scores]
+
+    xs = [weights["tokens.weight"][token, :].T + weights["encoding.positions"][t, :].T for t, token in enumerate(tokens)]
+    for i in range(spec.layers):
+        name = f"blocks.{i}."
+        place = [normal(weights[name + "attention.encoding.positions"][t, :].T) for t in range(len(tokens))]
+        q = [weights[name + "attention.q.weight"] * x for x in place]
+        k = [weights[name + "attention.kv.weight"][: spec.dim, :] * x for x in place]
+        v = [weights[name + "attention.kv.weight"][spec.dim :, :] * normal(x, weights[name + "norm_attention.weight"]) for x in xs]
+        after = []
+        for p, x in enumerate(xs):
+            y = mpmath.matrix(spec.dim, 1)
+            for h in range(spec.heads):
+                here = range(h * size, (h + 1) * size)
+                scores = [sum(q[p][e] * k[t][e] for e in here) / mpmath.sqrt(size) for t in range(p + 1)]
+                for t, weight in enumerate(simplex(scores)):
+                    for e in here:
+                        y[e] += weight * v[t][e]
+            x = x + weights[name + "attention.out.weight"] * y
+            inner = weights[name + "up.weight"] * normal(x, weights[name + "norm_mlp.weight"])
+            after.append(x + weights[name + "down.weight"] * inner.apply(lambda u: u / 2 * (1 + mpmath.erf(u / mpmath.sqrt(2)))))
+        xs = after
+    return list(weights["tokens.weight"] * normal(xs[query], weights["norm.weight"]))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_error_bounds_hold_against_exact_arithmetic(layers: int) -> None:
+    spec = replace(LOW, layers=layers, dim=8, steps=1)
+    model, wide = (sharpened(spec, 6.0) for _ in range(2))
+    with torch.no_grad():
+        for net in (model, wide):
+            for name, weight in net.named_parameters():
+                weight.copy_((weight * (1 if weight.dim() == 1 or "attention" in name else 10)).half())
+    rows = torch.tensor([[1, 2, 0, 2, 2, 1], [0, 0, 0, 0, 0, 0]])
+    lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(rows[:, :3], rows[:, 3:], torch.full((2,), 3)))
+    token_NT, query_Q = lines.token_NT[:, :-1], lines.asked_Q - 1
+    scores = Reader(wide, token_NT.shape[1]).scores(token_NT, query_Q)
+    wide_NV, narrow_NV = scores.error()
+    with torch.no_grad():
+        stored_NV = model(token_NT, query_Q).flatten(0, 1)
+    row = 0
+    for tokens in token_NT.tolist():
+        for query in query_Q.tolist():
+            for v, exact in enumerate(exactly(model, spec, tokens, query)):
+                assert abs(float(exact - scores.logits[row, v].item())) <= float(wide_NV[row, v]) < 1e-8
+                assert abs(float(exact - stored_NV[row, v].item())) <= float(narrow_NV[row, v])
+            row += 1
+
+
+def test_of_too_many_inputs_some_are_tried(network: Run, tmp_path: Path) -> None:
+    """That finds wrong answers, and proves nothing."""
+    found = certify(network, limit=100)
+    assert (found.verdict, found.digits, found.findings.contexts) == ("undecided", 0, 20_000)
+    assert "too many" in certificate_text(found).splitlines()[0]
+    random = stored(tmp_path, network.spec)
+    assert certify(random, limit=100).verdict == "refuted"
+
+
+def test_the_certificate_is_a_file_that_is_proved_again(network: Run, tmp_path: Path) -> None:
+    found = certify(network)
+    path = save(found)
+    content = read(path)
+    compare(path, content, certify(network))
+    assert content["reads"] == list(found.reads)
+    assert content["function"] == found.function.text
+    assert outcome(network, live=0).verdict == outcome(network).verdict == "certified"
+    assert command("verify", "certify", network.spec.digest, "--results", str(network.folder.parent)).code == 0
+    for key, value in (("reads", ["c_0 reads nothing"]), ("function", "a")):
+        with pytest.raises(InputError, match=key):
+            compare(path, {**content, key: value}, found)
+    path.unlink()
+
+
+def test_where_nothing_is_predicted_nothing_is_certified(network: Run, tmp_path: Path) -> None:
+    narrow = replace(network.spec, width=2, train_lengths=(1, 2), test_lengths=(1,))
+    with pytest.raises(InputError, match="theory predicts no function"):
+        certify(stored(tmp_path, narrow))
+    with pytest.raises(InputError, match="differ in length"):
+        certify(stored(tmp_path, replace(network.spec, layout="plain", test_lengths=(1, 2))))
+    softmax = replace(network.spec, encoding="positional")
+    with pytest.raises(InputError, match="no hard window or band"):
+        certify(stored(tmp_path, softmax))
+
+
+def test_the_function_is_that_of_the_prediction() -> None:
+    task, digits = predicted_function(LOW)
+    assert (task.text, digits) == ("(a + b) % 3", {("a", 0), ("b", 0)})
+    task, digits = predicted_function(replace(LOW, expr="3 * a", train_lengths=(1, 2)))
+    assert (task.text, digits) == ("3 * (a % 9)", {("a", 0), ("a", 1)})

@@ -1,0 +1,284 @@
+"""Sparse networks: what they read is told from their weights, and so what they compute on every input of their width.
+
+Let attention be positional: what a query reads from each place depends on the two positions, never on digits. Let its weights be those of
+sparsemax, so that most are exactly 0, and the layout padded to a width W, so that every line has the same positions.
+
+Reading. The digits on which the answer depends are among those that the queries of the result reach: over the layers, from a token to
+itself and to the tokens to which some head gives weight. A token of weight 0 adds 0 * v = 0 to a sum, whatever stands there; and earlier
+digits of the result are functions of the operands themselves.
+
+Theorem. Let S be the operand digits that are reached, and g a function of the digits in G. The network answers g on every pair of operands
+of up to W digits, decoding greedily, iff it answers g on those pairs that are 0 outside S and G together: by the above both sides are the
+same on a pair as on the one that agrees with it there and is 0 elsewhere. That is B^|S u G| lines, which are run.
+
+So a network can be proved to compute the task on operands cut to the trained length, or the task itself where low digits suffice, on every
+input that it can be given: theory's prediction, decided instead of sampled.
+
+Rounding is bounded as in rounding.py. Attention weights are computed in float64, with a bound on what rounding moves them by: projecting on
+the simplex is nonexpansive, so scores that are off by e (2-norm) give weights that are off by no more, beside what the sums of the
+projection round. A key counts as not read only if its score lies below the threshold by more than twice that in every arithmetic, so that
+its weight is 0 in all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from empirical.data.lines import Pairs, renderer_of, to_ints
+from empirical.network.encodings.absolute import Addresses
+from empirical.network.model import GPT, Block, sparsemax
+from empirical.runs.spec import RunSpec
+from theory.errors import InputError
+from theory.language.expressions import operands
+from theory.language.layouts import Slot
+from theory.language.tasks import Task, digit_count
+from theory.predictions.predict import Prediction, predict
+from verify.certificates.findings import Findings, Progress, WrongInput, finite, leads
+from verify.certificates.rounding import ARITHMETICS, SECOND, TINY, Arithmetic, Ball, Matrix, Scores, matrix
+
+if TYPE_CHECKING:
+    from empirical.runs.store import Run
+
+BATCH = 512  # lines at a time
+SAMPLE = 20_000  # inputs that are tried where there are too many for a proof
+
+Digit = tuple[str, int]  # of which operand, at which place
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The matrices of a block, values one per head; its attention weights, the keys read, and what rounding moves a row of weights by."""
+
+    v: list[Matrix]
+    out: Matrix
+    up: Matrix
+    down: Matrix
+    eps: float
+    weight_HTT: Tensor
+    read_HTT: Tensor
+    error_AHT: Tensor
+
+
+class Reader(Arithmetic):
+    """A network with sparse attention, on lines of `tokens` tokens."""
+
+    def __init__(self, model: GPT, tokens: int) -> None:
+        super().__init__(model)
+        assert model.positions is not None
+        self.place = model.positions[:tokens]
+        self.layers = [self._layer(block, tokens) for block in model.blocks if isinstance(block, Block)]
+
+    def _layer(self, block: Block, tokens: int) -> Layer:
+        here = block.attention
+        weight_HTT, read_HTT, error_AHT = self._weights(block, tokens)
+        v = [matrix(part) for part in (here.kv.weight.chunk(2)[1] * block.norm_attention.weight).chunk(here.heads)]
+        up = matrix(block.up.weight * block.norm_mlp.weight)
+        eps = block.norm_mlp.eps
+        return Layer(v, matrix(here.out.weight), up, matrix(block.down.weight), eps, weight_HTT, read_HTT, error_AHT)
+
+    def _weights(self, block: Block, tokens: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Attention weights, the keys that are not certain to weigh 0, and the bound on what rounding moves a row of weights by."""
+        here = block.attention
+        assert isinstance(here.encoding, Addresses)
+        place = self.normalise(self.exact(here.encoding.positions[:tokens]), 1e-5)
+        parts = [[matrix(part) for part in weight.chunk(here.heads)] for weight in (here.q.weight, here.kv.weight.chunk(2)[0])]
+        q, k = (self.heads(place, by) for by in parts)  # (T, H, E)
+        size = math.sqrt(q.centre.shape[2])
+        score_HTT = torch.einsum("qhe,khe->hqk", q.centre, k.centre) / size
+        size_q, size_k = q.size.transpose(1, 2)[..., None], k.size.transpose(1, 2)[:, :, None]  # (A, H, T, 1), (A, H, 1, T)
+        off_q, off_k = q.radius.transpose(1, 2)[..., None], k.radius.transpose(1, 2)[:, :, None]
+        error_AHTT = SECOND * ((off_q * size_k + size_q * off_k) / size)
+        error_AHTT = error_AHTT + SECOND * self._gamma(q.centre.shape[2] + 4, error_AHTT) * size_q * size_k / size
+        hidden_TT = torch.ones(tokens, tokens, dtype=torch.bool).triu(1)
+        seen_HTT = score_HTT.masked_fill(hidden_TT, -math.inf)
+        weight_HTT = sparsemax(seen_HTT)
+        largest_HT = score_HTT.abs().masked_fill(hidden_TT, 0).amax(2)
+        error_AHT = error_AHTT.masked_fill(hidden_TT, 0).norm(dim=3)
+        error_AHT = SECOND * (error_AHT + self._gamma(tokens + 4, error_AHT) * 2 * (tokens + 1) * (largest_HT + 1))
+        threshold_HT1 = (seen_HTT - weight_HTT).masked_fill(weight_HTT == 0, -math.inf).amax(2, keepdim=True)
+        slack_HT1 = 2 * (error_AHT.amax(0)[..., None] + error_AHTT.amax((0, 3))[..., None])
+        return weight_HTT, seen_HTT > threshold_HT1 - slack_HT1, error_AHT
+
+    def reached(self) -> Tensor:
+        """Which tokens each token depends on after all layers, (T, T)."""
+        itself_TT = torch.eye(self.layers[0].read_HTT.shape[1], dtype=torch.bool)
+        reach_TT = itself_TT
+        for layer in self.layers:
+            reach_TT = ((layer.read_HTT.any(0) | itself_TT).double() @ reach_TT.double()) > 0
+        return reach_TT
+
+    @torch.no_grad()
+    def scores(self, token_NT: Tensor, query_Q: Tensor) -> Scores:
+        """Logits (N Q, V) at the queries of each line; each layer is computed at the tokens that the next one reads."""
+        wanted = [query_Q]
+        for layer in self.layers[::-1]:
+            read_T = layer.read_HTT[:, wanted[0]].any(0).any(0)
+            read_T[wanted[0]] = True
+            wanted.insert(0, read_T.nonzero()[:, 0])
+        x = self.exact(self.model.tokens.weight).take(token_NT[:, wanted[0]])
+        x = self.add(x, Ball(self.place[wanted[0]], torch.zeros(1, dtype=torch.float64)))
+        for layer, key_K, query in zip(self.layers, wanted, wanted[1:], strict=False):
+            x = self._block(x, layer, key_K, query)
+        return self.logits(Ball(x.centre.flatten(0, 1), x.radius.flatten(1, 2)))
+
+    def _block(self, x: Ball, layer: Layer, key_K: Tensor, query_Q: Tensor) -> Ball:
+        """Vectors at the queries (N, Q, C), of those at the keys, which the queries are among."""
+        v = self.heads(self.normalise(x, layer.eps), layer.v)  # (N, K, H, E)
+        weight_HQK = layer.weight_HTT[:, query_Q[:, None], key_K]
+        moved_AHQK = layer.error_AHT[:, :, query_Q, None] * layer.read_HTT[:, query_Q[:, None], key_K]
+        y_NQHE, size = torch.einsum("hqk,nkhe->nqhe", weight_HQK, v.centre), v.size
+        off = torch.einsum("hqk,ankh->anqh", weight_HQK, v.radius) + torch.einsum("ahqk,ankh->anqh", moved_AHQK, size)
+        heavy = torch.einsum("hqk,ankh->anqh", weight_HQK, size) + off
+        mixed = Ball(y_NQHE.flatten(2), (SECOND * (off + self._gamma(layer.weight_HTT.shape[2] + 6, heavy) * heavy) + TINY).norm(dim=-1))
+        here = torch.searchsorted(key_K, query_Q)
+        x = Ball(x.centre[:, here], x.radius[:, :, here])
+        return self.mlp(self.add(x, self.linear(mixed, layer.out)), layer.up, layer.down, layer.eps)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A sparse network, the function that theory predicts for it, and the operand digits that either of them looks at.
+
+    `reads` are the tokens that each digit of the result is computed from.
+    """
+
+    run: Run
+    reader: Reader
+    function: Task
+    digits: tuple[Digit, ...]
+    reads: dict[int, tuple[Slot, ...]]
+
+    def count(self) -> int:
+        """Inputs that differ in these digits."""
+        return int(self.run.spec.base ** len(self.digits))
+
+    def blocks(self, limit: int) -> Iterator[Pairs]:
+        """All those inputs, or where they are more than `limit` random ones of them."""
+        spec, total = self.run.spec, self.count()
+        generator = torch.Generator().manual_seed(0)
+        for index_N in torch.arange(total if total <= limit else SAMPLE).split(BATCH):
+            found = {kind: torch.zeros(len(index_N), spec.width, dtype=torch.long) for kind in "ab"}
+            for number, (kind, place) in enumerate(self.digits):
+                drawn_N = torch.randint(spec.base, (len(index_N),), generator=generator)
+                found[kind][:, place] = index_N // spec.base**number % spec.base if total <= limit else drawn_N
+            yield Pairs(found["a"], found["b"], torch.full((len(index_N),), spec.width))
+
+    def text(self) -> list[str]:
+        """What each digit of the result is computed from, a line for those that read alike."""
+        return [f"c_{place} reads {', '.join(map(_name, slots)) or 'nothing'}" for place, slots in sorted(self.reads.items())]
+
+
+def _name(slot: Slot) -> str:
+    return f"{slot.kind}_{slot.place}"
+
+
+def reading_of(run: Run, model: GPT) -> Reading:
+    """What a sparse network reads; the model is turned to float64.
+
+    Raises:
+        InputError: lines of its layout differ in their positions, or theory predicts no function of it.
+    """
+    spec = run.spec
+    name, layout = f"run {spec.digest}", spec.make_layout()
+    if not layout.fixed:
+        raise InputError(f"{name}: lines of the {layout.name} layout differ in length: certify sparse networks of a padded or aligned one")
+    function, needed = predicted_function(spec)
+    slots = layout.slots(layout.widths(spec.make_task(), spec.width))
+    reader = Reader(model, len(slots) - 1)  # nothing is asked of the last token
+    reach_TT = reader.reached()
+    reads = {
+        slot.place: tuple(slots[t] for t in reach_TT[index - 1].nonzero()[:, 0].tolist() if slots[t].kind in "abc")
+        for index, slot in enumerate(slots)
+        if slot.kind == "c"
+    }
+    digits = {(slot.kind, slot.place) for found in reads.values() for slot in found if slot.kind in "ab"}
+    return Reading(run, reader, function, tuple(sorted(digits | needed)), reads)
+
+
+def predicted_function(spec: RunSpec) -> tuple[Task, set[Digit]]:
+    """The function that theory predicts for longer operands, and the digits on which it depends.
+
+    Raises:
+        InputError: it predicts none.
+    """
+    task, longer = spec.make_task(), spec.training.longest + 1
+    found: Prediction | None = None
+    if longer <= spec.width:
+        found = predict(task, spec.make_encoding(), spec.make_layout(), spec.training, (longer,), spec.test_domain)
+    kinds = "ab"[: operands(task.expression)]
+    if found is not None and found.outcome.upward == "exact":
+        return task, {(kind, place) for kind in kinds for place in range(found.low_support.digits or 0)}
+    if found is not None and found.outcome.upward == "truncation":
+        cut = spec.training.longest
+        return replace(task, expression=task.truncated(cut)), {(kind, place) for kind in kinds for place in range(cut)}
+    raise InputError(f"run {spec.digest}: theory predicts no function of longer operands for it, which a certificate could be about")
+
+
+def examine_lines(reading: Reading, limit: int, stored: GPT, progress: Progress) -> tuple[Findings, WrongInput | None]:
+    """Run all inputs that differ in a digit that is looked at, in float64 with error bounds and in float32; also the least wrong one.
+
+    Of more than `limit` inputs random ones are tried: that can refute, and proves nothing.
+    """
+    spec, reader, total = reading.run.spec, reading.reader, reading.count()
+    whole = total <= limit
+    renderer, digest = renderer_of(spec, torch.device("cpu")), hashlib.sha256()
+    margin, deviation, done, failing, faithful, least = math.inf, 0.0, 0, 0, True, spec.width + 1
+    bound_A = torch.zeros(len(ARITHMETICS), dtype=torch.float64)
+    proved = dict.fromkeys(("exact", *ARITHMETICS), whole)
+    worst: tuple[int, int, int] | None = None
+    for pairs in reading.blocks(limit):
+        lines = renderer.lines(pairs, reading.function.expression)
+        token_NT, query_Q = lines.token_NT, lines.asked_Q - 1
+        truth_NQ = token_NT[:, lines.asked_Q]
+        digest.update(token_NT.to(torch.int16).numpy().tobytes())
+        scores = reader.scores(token_NT[:, :-1], query_Q)
+        with torch.inference_mode():
+            narrow = stored(token_NT[:, :-1], query_Q).flatten(0, 1).double()
+        truth = truth_NQ.flatten()
+        lead, error_A = leads(scores.logits, truth), scores.lead_error(truth)
+        for name, moved in zip(proved, (error_A[0], 2 * error_A[0], error_A.sum(0)), strict=True):
+            proved[name] &= bool((lead > moved).all())
+        faithful &= bool(((narrow - scores.logits).abs() <= scores.error().sum(0)).all())
+        deviation, margin = max(deviation, float((narrow - scores.logits).abs().max())), min(margin, float(lead.min()))
+        bound_A = torch.maximum(bound_A, error_A.amax((1, 2)))
+        sure_N = (lead > 2 * error_A[0]).all(1).view(truth_NQ.shape).all(1)
+        wrong_N = (narrow.argmax(1) != truth).view(truth_NQ.shape).any(1)
+        numbers = [tuple(to_ints(x[~sure_N], spec.base)) for x in (pairs.a_ND, pairs.b_ND)]
+        least = min([least, *(_size(spec, a, b) for a, b in zip(*numbers, strict=True))])
+        failing += int(wrong_N.sum())
+        for a, b in zip(*(to_ints(x[wrong_N], spec.base) for x in (pairs.a_ND, pairs.b_ND)), strict=True):
+            worst = min(worst or (spec.width + 1, 0, 0), (_size(spec, a, b), a, b))
+        done += len(token_NT)
+        progress(done, total)
+    findings = Findings(
+        contexts=done,
+        contexts_sha256=digest.hexdigest(),
+        failing=failing,
+        failures=(),
+        margin=finite(margin),
+        rounding={name: finite(float(value)) for name, value in zip(ARITHMETICS, bound_A, strict=True)},
+        proved=tuple(name for name, good in proved.items() if good and faithful),
+        deviation=finite(deviation),
+        faithful=faithful,
+        open=(least if least <= spec.width else None) if whole else 1,
+    )
+    return findings, None if worst is None else _asked(reading, *worst)
+
+
+def _size(spec: RunSpec, a: int, b: int) -> int:
+    return max(digit_count(a, spec.base), digit_count(b, spec.base))
+
+
+def _asked(reading: Reading, size: int, a: int, b: int) -> WrongInput | None:
+    """As the stored network itself answers it, greedily."""
+    from empirical.study.evaluate import answer
+
+    given, truth = answer(reading.run, a, b), reading.function(a, b)
+    return None if given == truth else WrongInput(size, a, b, truth, given)
