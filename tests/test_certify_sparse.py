@@ -80,14 +80,18 @@ def spoilt(folder: Path, run: Run, change: Callable[[GPT], None]) -> Run:
     return with_weights(folder / run.spec.digest, run.spec, {name: value.half() for name, value in model.state_dict().items()})
 
 
-@pytest.mark.parametrize("strength", [1.0, 2.0])
-def test_a_planted_leak_is_found(network: Run, strength: float, tmp_path: Path) -> None:
-    """The queries and keys of one layer are turned at random: the verdict is that of every input, and so is the least wrong one."""
+@pytest.mark.parametrize("planted_leak", ["noise", "exchange"])
+def test_a_planted_leak_is_found(network: Run, planted_leak: str, tmp_path: Path) -> None:
+    """Where attention looks is disturbed, or a_2 is read for a_0: the verdict is that of every input, and so is the least wrong one."""
 
     def leak(model: GPT) -> None:
         generator = torch.Generator().manual_seed(5)
-        table = model.blocks[-1].get_submodule("attention.encoding").get_parameter("positions")
-        table.add_(strength * table.std() * torch.randn(table.shape, generator=generator))
+        for block in model.blocks:
+            table = block.get_submodule("attention.encoding").get_parameter("positions")
+            if planted_leak == "noise":
+                table.add_(table.std() * torch.randn(table.shape, generator=generator))
+            else:
+                table[[1, 3]] = table[[3, 1]]  # <bos> a_2 a_1 a_0
 
     planted = spoilt(tmp_path, network, leak)
     found = certify(planted)
@@ -100,7 +104,7 @@ def test_a_planted_leak_is_found(network: Run, strength: float, tmp_path: Path) 
         assert (found.wrong.a, found.wrong.b) in wrong
         assert found.wrong.answer != found.wrong.truth == found.function(found.wrong.a, found.wrong.b)
         assert found.digits == found.wrong.digits - 1
-    assert strength == 1 or wrong  # the stronger one does harm
+    assert wrong or planted_leak == "noise"
 
 
 def written(value: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +32,8 @@ LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certi
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
     "run", "weights_sha256", "task", "base", "operands", "layout", "direction", "layers", "window", "offsets", "receptive_field",
-    "smallest_window", "function", "reads", "verdict", "digits", "proved", "contexts", "contexts_sha256", "failing", "failures",
-    "wrong_input",
+    "smallest_window", "function", "reads", "truncates", "uncut", "verdict", "digits", "proved", "contexts", "contexts_sha256",
+    "failing", "failures", "wrong_input",
 )  # fmt: skip
 NEARLY = ("margin", "rounding")
 ORDERS = 100  # within which float32 deviates alike everywhere: how far depends on the order of summation
@@ -58,7 +58,7 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
         "offsets": None if spec.window is not None else list(spec.offsets or ()),
         "receptive_field": found.receptive_field,
         "smallest_window": found.smallest_window,
-        **({"function": found.function.text, "reads": list(found.reads)} if spec.sparse else {}),
+        **(_sparse_json(found) if spec.sparse else {}),
         "verdict": found.verdict,
         "digits": found.digits,
         "proved": list(findings.proved),
@@ -71,6 +71,11 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
         "rounding": findings.rounding,
         "deviation": findings.deviation,
     }
+
+
+def _sparse_json(found: Certificate) -> dict[str, Any]:
+    uncut = None if found.uncut is None else {"a": str(found.uncut[0]), "b": str(found.uncut[1])}
+    return {"function": found.function.text, "reads": list(found.reads), "truncates": found.truncates, "uncut": uncut}
 
 
 def save(found: Certificate) -> Path:
@@ -181,7 +186,7 @@ def certificate_text(found: Certificate) -> str:
     run, spec, findings = found.run, found.run.spec, found.findings
     lines = [_headline(found)]
     lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, {_sees(spec)}")
-    lines += found.reads
+    lines += [*found.reads, *([truncation(spec, found.truncates, found.uncut)] if spec.sparse else [])]
     need = ""
     if spec.window is not None:
         known = found.smallest_window is not None
@@ -202,6 +207,16 @@ def certificate_text(found: Certificate) -> str:
     if not findings.faithful:
         lines.append("that is more than rounding explains, so the error analysis does not hold here and nothing is proved")
     return "\n".join(lines)
+
+
+def truncation(spec: RunSpec, truncates: bool | None, uncut: tuple[int, int] | None = None) -> str:
+    """Whether a sparse network answers every input as the one cut to the trained length."""
+    cut = f"as cut to {spec.training.longest} digits"
+    if truncates:
+        return f"no operand digit above the trained places is read: every input is answered {cut}"
+    if truncates is None:
+        return f"operand digits above the trained places are read; no input was found that is not answered {cut}"
+    return "operand digits above the trained places are read" + (f": a = {uncut[0]}, b = {uncut[1]} is not answered {cut}" if uncut else "")
 
 
 def _sees(spec: RunSpec) -> str:
@@ -245,7 +260,8 @@ def _token(token: int, base: int) -> str:
 class Outcome:
     """The verdict on one network of a group, or why there is none; `shown` is its headline.
 
-    `digits` is what a banded network is proved for, `wrong_digits` the length of the operands that refute a network.
+    `digits` is what a banded network is proved for, `wrong_digits` the length of the operands that refute a network, `truncates` whether
+    a sparse one answers every input as cut, where that is decided.
     """
 
     digest: str
@@ -256,6 +272,13 @@ class Outcome:
     margin: float | None = None
     digits: int | None = None
     wrong_digits: int | None = None
+    truncates: bool | None = None
+    truncation: str = ""
+
+    def cut(self) -> Outcome:
+        """The verdict on truncation alone."""
+        verdict = "error" if self.verdict == "error" else {True: "truncating", False: "refuted", None: "undecided"}[self.truncates]
+        return replace(self, verdict=verdict, shown=self.truncation or self.shown, margin=None)
 
     def up_to(self, digits: int) -> str:
         """The verdict on operands of up to so many digits alone."""
@@ -282,6 +305,7 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
     return Outcome(
         run.spec.digest, run.spec.seed, found.verdict, _headline(found), findings.contexts, findings.margin,
         found.digits, None if wrong is None else wrong.digits,
+        found.truncates, truncation(run.spec, found.truncates, found.uncut) if run.spec.sparse else "",
     )  # fmt: skip
 
 
@@ -319,6 +343,7 @@ def recorded(run: Run, count: int | None) -> Outcome:
     return Outcome(
         run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"),
         content.get("digits"), None if not isinstance(wrong, dict) else int(wrong["digits"]),
+        content.get("truncates"), truncation(run.spec, content.get("truncates")) + left_out if run.spec.sparse else "",
     )  # fmt: skip
 
 

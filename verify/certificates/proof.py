@@ -94,7 +94,8 @@ class Certificate:
     """The verdict on one network; `certified` at every length (bands and sparse networks: up to the width), or why not.
 
     `function` is what it is certified for: the task, or of a sparse network what theory predicts. `reads` says of such a network what
-    each digit of the result is computed from.
+    each digit of the result is computed from, and `truncates` whether it answers every input as the one cut to the trained length: told
+    from what it reads, or refuted by the input `uncut`.
     """
 
     run: Run
@@ -104,6 +105,8 @@ class Certificate:
     wrong: WrongInput | None
     function: Task
     reads: tuple[str, ...] = ()
+    truncates: bool | None = None
+    uncut: tuple[int, int] | None = None
 
     @property
     def digits(self) -> int | None:
@@ -150,9 +153,9 @@ def _certify_sparse(run: Run, limit: int, progress: Progress) -> Certificate:
     from verify.certificates.sparse import examine_lines, reading_of
 
     reading = reading_of(run, stored_model(run))
-    findings, wrong = examine_lines(reading, max(1, limit // LINE), stored_model(run), progress)
-    field = max(map(len, reading.reads.values()))
-    return Certificate(run, field, None, findings, wrong, reading.function, tuple(reading.text()))
+    findings, wrong, uncut = examine_lines(reading, max(1, limit // LINE), stored_model(run), progress)
+    field, truncates = max(map(len, reading.reads.values())), True if reading.blind else None if uncut is None else False
+    return Certificate(run, field, None, findings, wrong, reading.function, tuple(reading.text()), truncates, uncut)
 
 
 def stored_model(run: Run) -> GPT:

@@ -12,7 +12,8 @@ of up to W digits, decoding greedily, iff it answers g on those pairs that are 0
 same on a pair as on the one that agrees with it there and is 0 elsewhere. That is B^|S u G| lines, which are run.
 
 So a network can be proved to compute the task on operands cut to the trained length, or the task itself where low digits suffice, on every
-input that it can be given: theory's prediction, decided instead of sampled.
+input that it can be given: theory's prediction, decided instead of sampled. And where S holds no digit above the trained places, every
+input is answered as its cut one, rightly or not: that is truncation itself, and takes no line to be run.
 
 Rounding is bounded as in rounding.py. Attention weights are computed in float64, with a bound on what rounding moves them by: projecting on
 the simplex is nonexpansive, so scores that are off by e (2-norm) give weights that are off by no more, beside what the sums of the
@@ -31,10 +32,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from empirical.data.lines import Pairs, renderer_of, to_ints
+from empirical.data.lines import Pairs, Renderer, renderer_of, to_ints
 from empirical.network.encodings.absolute import Addresses
 from empirical.network.model import GPT, Block, sparsemax
 from empirical.runs.spec import RunSpec
+from empirical.study.evaluate import answer, greedy
 from theory.errors import InputError
 from theory.language.expressions import operands
 from theory.language.layouts import Slot
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 BATCH = 512  # lines at a time
 SAMPLE = 20_000  # inputs that are tried where there are too many for a proof
+TRIED = 50  # wrong inputs of a batch that are also asked cut
 
 Digit = tuple[str, int]  # of which operand, at which place
 
@@ -170,8 +173,14 @@ class Reading:
                 found[kind][:, place] = index_N // spec.base**number % spec.base if total <= limit else drawn_N
             yield Pairs(found["a"], found["b"], torch.full((len(index_N),), spec.width))
 
+    @property
+    def blind(self) -> bool:
+        """Whether no operand digit above the trained places is read: then every input is answered as the one cut to the trained length."""
+        cut = self.run.spec.training.longest
+        return not any(slot.kind in "ab" and slot.place >= cut for slots in self.reads.values() for slot in slots)
+
     def text(self) -> list[str]:
-        """What each digit of the result is computed from, a line for those that read alike."""
+        """What each digit of the result is computed from."""
         return [f"c_{place} reads {', '.join(map(_name, slots)) or 'nothing'}" for place, slots in sorted(self.reads.items())]
 
 
@@ -221,8 +230,13 @@ def predicted_function(spec: RunSpec) -> tuple[Task, set[Digit]]:
     raise InputError(f"run {spec.digest}: theory predicts no function of longer operands for it, which a certificate could be about")
 
 
-def examine_lines(reading: Reading, limit: int, stored: GPT, progress: Progress) -> tuple[Findings, WrongInput | None]:
-    """Run all inputs that differ in a digit that is looked at, in float64 with error bounds and in float32; also the least wrong one.
+def examine_lines(
+    reading: Reading, limit: int, stored: GPT, progress: Progress
+) -> tuple[Findings, WrongInput | None, tuple[int, int] | None]:
+    """Run all inputs that differ in a digit that is looked at, in float64 with error bounds and in float32.
+
+    Returns:
+        The findings, the least input with a wrong answer, and an input whose answer is not that to its cut operands.
 
     Of more than `limit` inputs random ones are tried: that can refute, and proves nothing.
     """
@@ -233,6 +247,7 @@ def examine_lines(reading: Reading, limit: int, stored: GPT, progress: Progress)
     bound_A = torch.zeros(len(ARITHMETICS), dtype=torch.float64)
     proved = dict.fromkeys(("exact", *ARITHMETICS), whole)
     worst: tuple[int, int, int] | None = None
+    uncut: tuple[int, int] | None = None
     for pairs in reading.blocks(limit):
         lines = renderer.lines(pairs, reading.function.expression)
         token_NT, query_Q = lines.token_NT, lines.asked_Q - 1
@@ -255,6 +270,8 @@ def examine_lines(reading: Reading, limit: int, stored: GPT, progress: Progress)
         failing += int(wrong_N.sum())
         for a, b in zip(*(to_ints(x[wrong_N], spec.base) for x in (pairs.a_ND, pairs.b_ND)), strict=True):
             worst = min(worst or (spec.width + 1, 0, 0), (_size(spec, a, b), a, b))
+        if uncut is None and not reading.blind:
+            uncut = _uncut(spec, stored, renderer, pairs.take(wrong_N.nonzero()[:TRIED, 0]))
         done += len(token_NT)
         progress(done, total)
     findings = Findings(
@@ -269,7 +286,21 @@ def examine_lines(reading: Reading, limit: int, stored: GPT, progress: Progress)
         faithful=faithful,
         open=(least if least <= spec.width else None) if whole else 1,
     )
-    return findings, None if worst is None else _asked(reading, *worst)
+    return findings, None if worst is None else _asked(reading, *worst), uncut
+
+
+@torch.inference_mode()
+def _uncut(spec: RunSpec, stored: GPT, renderer: Renderer, pairs: Pairs) -> tuple[int, int] | None:
+    """One of these pairs that the network answers otherwise than cut to the trained length."""
+    place_D = torch.arange(spec.width)
+    a_ND, b_ND = (x.where(place_D < spec.training.longest, 0) for x in (pairs.a_ND, pairs.b_ND))
+    cut = Pairs(a_ND, b_ND, pairs.length_N)
+    lines = renderer.lines(pairs)
+    whole_NT, short_NT = (greedy(stored, renderer.lines(one))[:, lines.asked_Q] for one in (pairs, cut))
+    for index in (whole_NT != short_NT).any(1).nonzero()[:1, 0]:
+        a, b = (to_ints(x[index, None], spec.base)[0] for x in (pairs.a_ND, pairs.b_ND))
+        return a, b
+    return None
 
 
 def _size(spec: RunSpec, a: int, b: int) -> int:
@@ -278,7 +309,5 @@ def _size(spec: RunSpec, a: int, b: int) -> int:
 
 def _asked(reading: Reading, size: int, a: int, b: int) -> WrongInput | None:
     """As the stored network itself answers it, greedily."""
-    from empirical.study.evaluate import answer
-
     given, truth = answer(reading.run, a, b), reading.function(a, b)
     return None if given == truth else WrongInput(size, a, b, truth, given)

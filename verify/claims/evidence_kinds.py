@@ -121,11 +121,12 @@ class ScoreEvidence(Model):
 class CertificateEvidence(Model):
     """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights.
 
-    With `digits`, on operands of up to so many digits alone: what a banded network is certified for ends below its width.
+    With `digits`, on operands of up to so many digits alone: what a banded network is certified for ends below its width. A sparse network
+    is `truncating` if it answers every input as the one cut to the trained length, whatever it answers there.
     """
 
     certificates: Runs
-    outcome: Literal["certified", "refuted"]
+    outcome: Literal["certified", "refuted", "truncating"]
     digits: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 

@@ -258,14 +258,19 @@ def _certificate_controls(
     group, wanted = evidence.certificates.group, evidence.outcome
     spec = _spec_of(runs, group)
     networks = [fabricated(spec, seed, group, []) for seed in range(claim.decision.min_seeds or 1)]
-    other = "refuted" if wanted == "certified" else "certified"
+    other = "certified" if wanted == "refuted" else "refuted"
     given = {AS_PREDICTED: (wanted, "fabricated"), OPPOSITE: (other, "fabricated")}
-    if wanted == "certified" and (answers := live.get(group)) and answers.outcome is not None:
+    if wanted == "certified" and (answers := live.get(group)) and answers.outcome is not None:  # others truncate, too
         given[SWAPPED] = (answers.outcome.verdict, answers.outcome.shown)
     for name, (verdict, shown) in given.items():
-        outcomes = [Outcome(run.spec.digest, run.spec.seed, verdict, shown, contexts=1, wrong_digits=1) for run in networks]
+        outcomes = [_fabricated_outcome(run.spec, verdict, shown) for run in networks]
         found = certify_group(claim, evidence, networks, partial(_given, outcomes))
         yield Control(claim.id, name, found.verdict, found.detail)
+
+
+def _fabricated_outcome(spec: RunSpec, verdict: str, shown: str) -> Outcome:
+    truncates = {"truncating": True, "refuted": False}.get(verdict)
+    return Outcome(spec.digest, spec.seed, verdict, shown, contexts=1, wrong_digits=1, truncates=truncates)
 
 
 def _given(outcomes: Sequence[Outcome], networks: Sequence[Run]) -> Sequence[Outcome]:

@@ -193,7 +193,7 @@ def certify_group(
         networks = ev.of_group(runs, group)
         absent = ev.missing(networks, group)
         for one in certify(networks):
-            found.append(one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits)))
+            found.append(_as_asked(one, evidence))
     except Exception as error:  # as above: our checker's, not the claim's
         return _verdict(claim, ERROR, describe(error), {})
     facts = {"networks": [asdict(one) for one in found]}
@@ -210,6 +210,12 @@ def certify_group(
     if len(found) < (claim.decision.min_seeds or 1):
         return _verdict(claim, INCONCLUSIVE, f"{len(found)} networks {wanted}, {claim.decision.min_seeds} needed", facts)
     return _verdict(claim, SUPPORTED, f"{len(found)} of {len(found)} networks {wanted}; {_example(found)}", facts)
+
+
+def _as_asked(one: Outcome, evidence: CertificateEvidence) -> Outcome:
+    if evidence.outcome == "truncating":
+        return one.cut()
+    return one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits))
 
 
 def _example(found: Sequence[Outcome]) -> str:
