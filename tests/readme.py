@@ -1,5 +1,7 @@
 """`make readme`: runs the commands that README.md and results/verdicts.md show with an output, and puts what they print in its place.
 
+Before, it counts what networks did under each rule, which predictions quote (theory/predictions/seen.json).
+
 A shown output is a fenced block that starts with `$ command` lines, or one behind a comment `<!-- output of: command -->`. Blocks
 of commands alone (training, installing) are left alone.
 """
@@ -35,6 +37,16 @@ def renewed(text: str) -> str:
     return SHOWN.sub(lambda shown: shown["head"] + output(shown["hidden"] or shown["command"]) + "```", text)
 
 
+def write_record() -> None:
+    """What predictions quote of the evidence."""
+    from theory.predictions.seen import FILE
+    from verify.verdicts.evidence import load_evidence
+    from verify.verdicts.record import record_json, record_of
+
+    FILE.write_text(record_json(record_of(ROOT / "results", load_evidence(ROOT / "results"))))
+
+
 if __name__ == "__main__":
+    write_record()
     for page in SHOWING:
         page.write_text(renewed(page.read_text()))

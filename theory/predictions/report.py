@@ -10,6 +10,7 @@ from typing import Any
 from theory.exact.accuracy import uncounted
 from theory.predictions.predict import LengthAccuracy, Prediction
 from theory.predictions.rules import ASSUMPTIONS
+from theory.predictions.seen import record
 from theory.proofs.properties import Property
 
 #: what an outcome means, for people
@@ -65,6 +66,7 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
         "status": found.rule.status,
         "assumptions": [f"{name}: {ASSUMPTIONS[name]}" for name in found.rule.assumptions],
         "refuted_by": found.rule.refuted_by,
+        "seen": None if (seen := record().get(found.rule_name)) is None else asdict(seen),
         "reasons": list(found.reasons),
     }
 
@@ -97,6 +99,7 @@ def prediction_text(found: Prediction) -> str:
         *(f"  {reason}" for reason in found.reasons),
         *(f"  assuming {name}: {ASSUMPTIONS[name]}" for name in found.rule.assumptions),
         f"  refuted by: {found.rule.refuted_by}",
+        *([f"  seen so far: {seen.text}"] if (seen := record().get(found.rule_name)) else []),
         "",
         "properties",
         f"  translation invariant: {answer(found.translation_invariance)}",

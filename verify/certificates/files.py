@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certi
 #: what has to come out the same when everything is proved again; numbers in floating point only nearly
 SAME = (
     "run", "weights_sha256", "task", "base", "operands", "layout", "direction", "layers", "window", "offsets", "receptive_field",
-    "smallest_window", "function", "reads", "truncates", "uncut", "verdict", "digits", "proved", "contexts", "contexts_sha256",
+    "smallest_window", "function", "reads", "local", "truncates", "uncut", "verdict", "digits", "proved", "contexts", "contexts_sha256",
     "failing", "failures", "wrong_input",
 )  # fmt: skip
 NEARLY = ("margin", "rounding")
@@ -75,7 +75,8 @@ def certificate_json(found: Certificate) -> dict[str, Any]:
 
 def _sparse_json(found: Certificate) -> dict[str, Any]:
     uncut = None if found.uncut is None else {"a": str(found.uncut[0]), "b": str(found.uncut[1])}
-    return {"function": found.function.text, "reads": list(found.reads), "truncates": found.truncates, "uncut": uncut}
+    told = {"function": found.function.text, "reads": list(found.reads), "local": found.local}
+    return {**told, "truncates": found.truncates, "uncut": uncut}
 
 
 def save(found: Certificate) -> Path:
@@ -186,7 +187,7 @@ def certificate_text(found: Certificate) -> str:
     run, spec, findings = found.run, found.run.spec, found.findings
     lines = [_headline(found)]
     lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, {_sees(spec)}")
-    lines += [*found.reads, *([truncation(spec, found.truncates, found.uncut)] if spec.sparse else [])]
+    lines += [*found.reads, *([_truncation(spec, found.truncates, found.uncut)] if spec.sparse else [])]
     need = ""
     if spec.window is not None:
         known = found.smallest_window is not None
@@ -209,7 +210,7 @@ def certificate_text(found: Certificate) -> str:
     return "\n".join(lines)
 
 
-def truncation(spec: RunSpec, truncates: bool | None, uncut: tuple[int, int] | None = None) -> str:
+def _truncation(spec: RunSpec, truncates: bool | None, uncut: tuple[int, int] | None = None) -> str:
     """Whether a sparse network answers every input as the one cut to the trained length."""
     cut = f"as cut to {spec.training.longest} digits"
     if truncates:
@@ -217,6 +218,16 @@ def truncation(spec: RunSpec, truncates: bool | None, uncut: tuple[int, int] | N
     if truncates is None:
         return f"operand digits above the trained places are read; no input was found that is not answered {cut}"
     return "operand digits above the trained places are read" + (f": a = {uncut[0]}, b = {uncut[1]} is not answered {cut}" if uncut else "")
+
+
+def _told(
+    spec: RunSpec, local: bool | None, truncates: bool | None, uncut: tuple[int, int] | None = None, left_out: str = ""
+) -> dict[str, tuple[bool | None, str]]:
+    if not spec.sparse:
+        return {}
+    roles = "each digit c_i is computed from a_i, b_i, a_i-1, b_i-1 and c_i-1 alone"
+    shown = roles if local else f"not so: {roles}"
+    return {"local": (local, shown + left_out), "truncating": (truncates, _truncation(spec, truncates, uncut) + left_out)}
 
 
 def _sees(spec: RunSpec) -> str:
@@ -260,8 +271,8 @@ def _token(token: int, base: int) -> str:
 class Outcome:
     """The verdict on one network of a group, or why there is none; `shown` is its headline.
 
-    `digits` is what a banded network is proved for, `wrong_digits` the length of the operands that refute a network, `truncates` whether
-    a sparse one answers every input as cut, where that is decided.
+    `digits` is what a banded network is proved for, `wrong_digits` the length of the operands that refute a network. `told` holds what is
+    told of a sparse one from what it reads: name -> whether it is so (null: undecided), and in words.
     """
 
     digest: str
@@ -272,13 +283,14 @@ class Outcome:
     margin: float | None = None
     digits: int | None = None
     wrong_digits: int | None = None
-    truncates: bool | None = None
-    truncation: str = ""
+    told: Mapping[str, tuple[bool | None, str]] = field(default_factory=dict)
 
-    def cut(self) -> Outcome:
-        """The verdict on truncation alone."""
-        verdict = "error" if self.verdict == "error" else {True: "truncating", False: "refuted", None: "undecided"}[self.truncates]
-        return replace(self, verdict=verdict, shown=self.truncation or self.shown, margin=None)
+    def as_told(self, name: str) -> Outcome:
+        """The verdict on what a sparse network reads, `truncating` or `local`, whatever it answers."""
+        if self.verdict == "error" or name not in self.told:
+            return replace(self, verdict="error")
+        so, shown = self.told[name]
+        return replace(self, verdict={True: name, False: "refuted", None: "undecided"}[so], shown=shown, margin=None)
 
     def up_to(self, digits: int) -> str:
         """The verdict on operands of up to so many digits alone."""
@@ -305,7 +317,7 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
     return Outcome(
         run.spec.digest, run.spec.seed, found.verdict, _headline(found), findings.contexts, findings.margin,
         found.digits, None if wrong is None else wrong.digits,
-        found.truncates, truncation(run.spec, found.truncates, found.uncut) if run.spec.sparse else "",
+        _told(run.spec, found.local, found.truncates, found.uncut),
     )  # fmt: skip
 
 
@@ -343,7 +355,7 @@ def recorded(run: Run, count: int | None) -> Outcome:
     return Outcome(
         run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"),
         content.get("digits"), None if not isinstance(wrong, dict) else int(wrong["digits"]),
-        content.get("truncates"), truncation(run.spec, content.get("truncates")) + left_out if run.spec.sparse else "",
+        _told(run.spec, content.get("local"), content.get("truncates"), left_out=left_out),
     )  # fmt: skip
 
 

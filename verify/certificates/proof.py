@@ -94,8 +94,8 @@ class Certificate:
     """The verdict on one network; `certified` at every length (bands and sparse networks: up to the width), or why not.
 
     `function` is what it is certified for: the task, or of a sparse network what theory predicts. `reads` says of such a network what
-    each digit of the result is computed from, and `truncates` whether it answers every input as the one cut to the trained length: told
-    from what it reads, or refuted by the input `uncut`.
+    each digit of the result is computed from, `local` whether these are the roles of a local rule, and `truncates` whether it answers every
+    input as the one cut to the trained length: told from what it reads, or refuted by the input `uncut`.
     """
 
     run: Run
@@ -105,6 +105,7 @@ class Certificate:
     wrong: WrongInput | None
     function: Task
     reads: tuple[str, ...] = ()
+    local: bool | None = None
     truncates: bool | None = None
     uncut: tuple[int, int] | None = None
 
@@ -155,7 +156,7 @@ def _certify_sparse(run: Run, limit: int, progress: Progress) -> Certificate:
     reading = reading_of(run, stored_model(run))
     findings, wrong, uncut = examine_lines(reading, max(1, limit // LINE), stored_model(run), progress)
     field, truncates = max(map(len, reading.reads.values())), True if reading.blind else None if uncut is None else False
-    return Certificate(run, field, None, findings, wrong, reading.function, tuple(reading.text()), truncates, uncut)
+    return Certificate(run, field, None, findings, wrong, reading.function, tuple(reading.text()), reading.local, truncates, uncut)
 
 
 def stored_model(run: Run) -> GPT:

@@ -41,6 +41,7 @@ from theory.errors import InputError
 from theory.language.expressions import operands
 from theory.language.layouts import Slot
 from theory.language.tasks import Task, digit_count
+from theory.local.alignment import ROLES
 from theory.predictions.predict import Prediction, predict
 from verify.certificates.findings import Findings, Progress, WrongInput, finite, leads
 from verify.certificates.rounding import ARITHMETICS, SECOND, TINY, Arithmetic, Ball, Matrix, Scores, matrix
@@ -178,6 +179,11 @@ class Reading:
         """Whether no operand digit above the trained places is read: then every input is answered as the one cut to the trained length."""
         cut = self.run.spec.training.longest
         return not any(slot.kind in "ab" and slot.place >= cut for slots in self.reads.values() for slot in slots)
+
+    @property
+    def local(self) -> bool:
+        """Whether each digit c_i is computed from the roles of a local rule alone: a_i, b_i, a_{i-1}, b_{i-1} and c_{i-1}."""
+        return all((slot.kind, place - slot.place) in ROLES for place, slots in self.reads.items() for slot in slots)
 
     def text(self) -> list[str]:
         """What each digit of the result is computed from."""

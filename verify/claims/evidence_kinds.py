@@ -122,11 +122,12 @@ class CertificateEvidence(Model):
     """Every trained network of a group proved right at every length, or every one refuted by an input; proved live, from the weights.
 
     With `digits`, on operands of up to so many digits alone: what a banded network is certified for ends below its width. A sparse network
-    is `truncating` if it answers every input as the one cut to the trained length, whatever it answers there.
+    is `truncating` if it answers every input as the one cut to the trained length, whatever it answers there, and `local` if it computes
+    each digit of the result from the roles of a local rule (theory.local.alignment.ROLES).
     """
 
     certificates: Runs
-    outcome: Literal["certified", "refuted", "truncating"]
+    outcome: Literal["certified", "refuted", "truncating", "local"]
     digits: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 

@@ -260,7 +260,7 @@ def _certificate_controls(
     networks = [fabricated(spec, seed, group, []) for seed in range(claim.decision.min_seeds or 1)]
     other = "certified" if wanted == "refuted" else "refuted"
     given = {AS_PREDICTED: (wanted, "fabricated"), OPPOSITE: (other, "fabricated")}
-    if wanted == "certified" and (answers := live.get(group)) and answers.outcome is not None:  # others truncate, too
+    if wanted == "certified" and (answers := live.get(group)) and answers.outcome is not None:  # others read alike
         given[SWAPPED] = (answers.outcome.verdict, answers.outcome.shown)
     for name, (verdict, shown) in given.items():
         outcomes = [_fabricated_outcome(run.spec, verdict, shown) for run in networks]
@@ -269,8 +269,8 @@ def _certificate_controls(
 
 
 def _fabricated_outcome(spec: RunSpec, verdict: str, shown: str) -> Outcome:
-    truncates = {"truncating": True, "refuted": False}.get(verdict)
-    return Outcome(spec.digest, spec.seed, verdict, shown, contexts=1, wrong_digits=1, truncates=truncates)
+    told = {name: (verdict == name, shown) for name in ("truncating", "local")}
+    return Outcome(spec.digest, spec.seed, verdict, shown, contexts=1, wrong_digits=1, told=told)
 
 
 def _given(outcomes: Sequence[Outcome], networks: Sequence[Run]) -> Sequence[Outcome]:

@@ -213,8 +213,8 @@ def certify_group(
 
 
 def _as_asked(one: Outcome, evidence: CertificateEvidence) -> Outcome:
-    if evidence.outcome == "truncating":
-        return one.cut()
+    if evidence.outcome in ("truncating", "local"):
+        return one.as_told(evidence.outcome)
     return one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits))
 
 

@@ -1,0 +1,50 @@
+"""What networks did under each rule of the theory as it stands, which predictions quote (theory.predictions.seen).
+
+A group counts under the rule that decides it today, not under the one that was registered for it: rules are renamed and sharpened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from theory.predictions.rules import RULES, decide, invariance_by_direction
+from theory.predictions.seen import Seen
+from theory.proofs.properties import either_direction, low_support
+from verify.verdicts.observed import NOT_LEARNED
+from verify.verdicts.score import score
+
+if TYPE_CHECKING:
+    from empirical.runs.spec import RunSpec
+    from empirical.runs.store import Run
+
+
+def record_of(results: Path, runs: Sequence[Run]) -> dict[str, Seen]:
+    """By rule, over the registered groups whose networks have all finished and learned their task."""
+    specs = {run.spec.digest: run.spec for run in runs}
+    rows = [(row, rule_of(specs[row.digests[0]])) for row in score(results, runs).rows if row.observed != NOT_LEARNED]
+    found = {}
+    for name in sorted({rule for _, rule in rows}):
+        mine = [row for row, rule in rows if rule == name]
+        observed = [row.observed for row in mine]
+        near = [row.shares.near for row in mine if row.shares.near is not None]
+        told = RULES[name].outcome == "truncation" or name.startswith("zeros only")  # of other rules, it says nothing
+        cut = [row.shares.truncated for row in mine if told and row.shares.truncated is not None]
+        counts = {outcome: observed.count(outcome) for outcome in sorted(set(observed))}
+        found[name] = Seen(len(mine), counts, round(median(near), 4), round(median(cut), 4) if len(cut) == len(mine) else None)
+    return found
+
+
+def rule_of(spec: RunSpec) -> str:
+    """The name of the rule that decides a run."""
+    task = spec.make_task()
+    invariance, support = either_direction(invariance_by_direction(task)), low_support(task)
+    return decide(task, spec.make_encoding(), spec.make_layout(), spec.training, invariance, support).name
+
+
+def record_json(found: dict[str, Seen]) -> str:
+    return json.dumps({name: asdict(seen) for name, seen in found.items()}, indent=1) + "\n"
