@@ -113,7 +113,8 @@ def decide(verdicts: Sequence[str], outcome: str = "certified") -> Verdict:
 
     def fabricated(found: Sequence[Run]) -> list[Outcome]:
         named = [(run.spec.digest, run.spec.seed, verdicts[run.spec.seed]) for run in found]
-        return [Outcome(digest, seed, verdict, f"it is {verdict}", 36, 1.5) for digest, seed, verdict in named]
+        told = {name: {"truncating": ({"blind": True, "reads": False}.get(name), name)} for name in verdicts}
+        return [Outcome(digest, seed, verdict, f"it is {verdict}", 36, 1.5, told=told[verdict]) for digest, seed, verdict in named]
 
     (verdict,) = run_claims([claim(outcome)], ["c"], runs, 20, 0, certify=fabricated)
     return verdict
@@ -131,6 +132,11 @@ def decide(verdicts: Sequence[str], outcome: str = "certified") -> Verdict:
         (["certified", "error", "refuted"], "certified", ERROR, "it is error"),
         (["certified"], "certified", INCONCLUSIVE, "1 networks certified, 2 needed"),
         ([], "certified", UNTESTED, "no run of group g yet"),
+        (["blind"] * 2, "truncating", SUPPORTED, "2 of 2 networks truncating"),
+        (["blind", "reads"], "truncating", REFUTED, "1 of 2 networks truncating"),
+        (["blind", "certified"], "truncating", INCONCLUSIVE, "1 of 2 networks truncating"),  # not decided
+        (["blind", "error"], "truncating", ERROR, "it is error"),
+        (["blind"] * 2, "local", ERROR, "0 of 2 networks local"),  # nothing is told about that
     ],
 )
 def test_claims_on_groups(verdicts: list[str], outcome: str, verdict: str, words: str) -> None:

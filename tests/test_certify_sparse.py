@@ -104,6 +104,13 @@ def test_a_planted_leak_is_found(network: Run, planted_leak: str, tmp_path: Path
         assert (found.wrong.a, found.wrong.b) in wrong
         assert found.wrong.answer != found.wrong.truth == found.function(found.wrong.a, found.wrong.b)
         assert found.digits == found.wrong.digits - 1
+    answers, cut = all_lines(planted), 3**network.spec.training.longest
+    truncating = all(value == answers[a % cut, b % cut] for (a, b), value in answers.items())
+    assert found.truncates in ({True, None} if truncating else {False, None})
+    assert found.truncates is not None or not truncating or any(slot in "".join(found.reads) for slot in ("a_2", "b_2"))
+    if found.uncut is not None:
+        a, b = found.uncut
+        assert answers[a, b] != answers[a % cut, b % cut]
     assert wrong or planted_leak == "noise"
 
 
@@ -227,9 +234,11 @@ def test_the_certificate_is_a_file_that_is_proved_again(network: Run, tmp_path: 
     compare(path, content, certify(network))
     assert content["reads"] == list(found.reads)
     assert content["function"] == found.function.text
-    assert outcome(network, live=0).verdict == outcome(network).verdict == "certified"
+    for one in (outcome(network, live=0), outcome(network)):  # read, and proved anew
+        assert (one.verdict, one.as_told("truncating").verdict) == ("certified", "truncating")
+        assert one.as_told("local").verdict == ("local" if found.local else "refuted")
     assert command("verify", "certify", network.spec.digest, "--results", str(network.folder.parent)).code == 0
-    for key, value in (("reads", ["c_0 reads nothing"]), ("function", "a")):
+    for key, value in (("reads", ["c_0 reads nothing"]), ("function", "a"), ("truncates", False), ("local", None)):
         with pytest.raises(InputError, match=key):
             compare(path, {**content, key: value}, found)
     path.unlink()

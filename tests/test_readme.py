@@ -10,10 +10,13 @@ import pytest
 
 from tests.command import ROOT, called
 from tests.readme import SHOWING
+from theory.predictions.rules import RULES
+from theory.predictions.seen import record
 from verify.certificates.files import outcome
 from verify.claims.schema import load_claims
 from verify.verdicts.engine import run_claims
 from verify.verdicts.evidence import load_evidence
+from verify.verdicts.record import record_of
 from verify.verdicts.reevaluate import Fresh, Job
 
 VERDICTS, README = (page.read_text() for page in SHOWING)
@@ -31,6 +34,13 @@ def test_the_verdict_table_is_that_of_the_committed_evidence() -> None:
     chosen = [claim.id for claim in claims]
     verdicts = run_claims(claims, chosen, runs, 20, 0, as_committed, certify=lambda networks: [outcome(run, live=0) for run in networks])
     assert shown == {verdict.id: verdict.verdict for verdict in verdicts}
+
+
+def test_predictions_quote_the_committed_evidence() -> None:
+    """Each rule of theory with what networks did under it: nothing is written by hand."""
+    assert record() == record_of(ROOT / "results", load_evidence(ROOT / "results"))
+    assert set(record()) <= set(RULES)
+    assert sum(seen.groups for seen in record().values()) > 100
 
 
 @pytest.mark.parametrize("line", re.findall(r"^\$ (arith-\w+ (?:[^\n\\]|\\\n)+)", README, re.MULTILINE))

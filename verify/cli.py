@@ -205,7 +205,7 @@ def certify_network(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Contexts to enumerate at most; default: 20 million.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Prove a windowed network right at every length, a banded one up to some digits, or find an input that it gets wrong."""
+    """Prove a windowed network right at every length, a banded or sparse one on all that fits, or find an input that it gets wrong."""
     from json import dumps
 
     from rich.console import Console

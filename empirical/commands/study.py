@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Examples = Annotated[int, typer.Option(min=1, max=1_000_000, help="pairs per length")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="seed of the test pairs")]
 Length = Annotated[int | None, typer.Option(min=1, max=1000, help="operand digits; default: the longest trained length")]
-KINDS = ("curves", "lengths", "heatmap", "attention", "influence", "pca")
+KINDS = ("curves", "lengths", "heatmap", "attention", "reading", "influence", "pca")
 
 
 def measure(
@@ -191,7 +191,7 @@ def plot(
     seed: Seed = 0,
     results: Results = Path("results"),
 ) -> None:
-    """A picture: learning curves, accuracy by length under theory's line, heat map, attention, influence, or principal components."""
+    """A picture: learning curves, accuracy by length under theory's line, heat map, attention, reading, influence or components."""
     from empirical.study import plots
 
     if kind not in KINDS:
@@ -210,6 +210,8 @@ def plot(
             plots.lengths(chosen, out)
         case "heatmap":
             plots.heatmap(chosen, out, measure)
+        case "reading":
+            plots.reading(chosen, out, examples, seed)
         case "attention":
             plots.attention(chosen[0], out, length or spec.training.longest, examples, seed)
         case "influence":

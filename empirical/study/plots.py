@@ -1,5 +1,5 @@
-"""Pictures of runs, PNG or SVG: learning curves, accuracy by length under the theory's line, heat map, attention by token,
-influence, PCA.
+"""Pictures of runs, PNG or SVG: learning curves, accuracy by length under the theory's line, heat map, attention by token, what
+each digit is computed from, influence, PCA.
 
 Colours are those of Okabe and Ito, or the colour map cividis: both keep their order without red and green, and in grey.
 """
@@ -7,6 +7,7 @@ Colours are those of Okabe and Ito, or the colour map cividis: both keep their o
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
@@ -186,6 +187,38 @@ def attention(run: Run, path: Path, length: int, examples: int, seed: int) -> No
         axes[0].set_ylabel("digit that is written next")
         figure.colorbar(image, ax=axes, format=_percent())
         figure.suptitle(f"{run.result['group'] or run.spec.digest}, seed {run.spec.seed}: attention at length {length}", fontsize=11)
+
+
+def reading(runs: Sequence[Run], path: Path, examples: int, seed: int) -> None:
+    """On which tokens each result digit depends, through all layers and every weight above 0: a panel per network, on the longest lines.
+
+    The roles of the local rule, other digits and digits at places that training never filled are told apart.
+    """
+    from empirical.study.probe import attention_by_token
+    from empirical.study.states import reached
+    from theory.local.alignment import ROLES
+
+    found = [attention_by_token(run, max(run.spec.test_lengths), examples, seed) for run in runs]
+    kinds = {"a_i, b_i, a_i-1, b_i-1, c_i-1": COLOURS[0], "another digit": COLOURS[4], "a digit never trained at its place": COLOURS[1]}
+    tall = max(len(batch.places) for batch, _ in found)
+    with picture(path, (5.2 * len(runs), 1.9 + 0.3 * tall), len(runs)) as (figure, axes):
+        from matplotlib.colors import ListedColormap
+        from matplotlib.patches import Patch
+
+        for run, (batch, weight_LHTT), one in zip(runs, found, axes, strict=True):
+            last = max(batch.query(place) for place in batch.places)
+            reach_TT, slots = reached((weight_LHTT > 0).any(1)), batch.slots[: last + 1]
+            cells = [[math.nan] * len(slots) for _ in batch.places]
+            for row, place in enumerate(batch.places):
+                for t in [t for t, slot in enumerate(slots) if slot.kind in "abc" and reach_TT[batch.query(place), t]]:
+                    unseen = slots[t].kind in "ab" and slots[t].place >= run.spec.training.longest
+                    cells[row][t] = 2 if unseen else 0 if (slots[t].kind, place - slots[t].place) in ROLES else 1
+            one.imshow(cells, cmap=ListedColormap(list(kinds.values())), vmin=0, vmax=2, aspect="auto")
+            one.set_xticks(range(len(slots)), [_token(slot.kind, slot.place) for slot in slots], fontsize=8)
+            one.set_yticks(range(len(batch.places)), [_token("c", place) for place in batch.places], fontsize=8)
+            one.set(title=f"{run.result['group'] or run.spec.digest}, seed {run.spec.seed}", xlabel="token it is computed from")
+        axes[0].set_ylabel("digit of the result")
+        figure.legend(handles=[Patch(color=colour, label=name) for name, colour in kinds.items()], loc="outside lower center", ncols=3)
 
 
 def _token(kind: str, place: int) -> str:

@@ -112,6 +112,15 @@ def look(model: GPT, batch: Batch) -> tuple[Tensor, Tensor]:
     return torch.stack(states).double(), torch.stack([weigh(score, batch.spec.sparse).double().mean(0) for score in scores])
 
 
+def reached(read_LTT: Tensor) -> Tensor:
+    """On which tokens each token depends after all layers (T, T), where `read_LTT` says which keys each query of a layer reads."""
+    itself_TT = torch.eye(read_LTT.shape[1], dtype=torch.bool)
+    reach_TT = itself_TT
+    for read_TT in read_LTT:
+        reach_TT = ((read_TT | itself_TT).double() @ reach_TT.double()) > 0
+    return reach_TT
+
+
 @torch.inference_mode()
 def last_states(model: GPT, batch: Batch) -> Tensor:
     """States after the last block at the queries of the result, (N, P, C)."""

@@ -37,6 +37,7 @@ from empirical.network.encodings.absolute import Addresses
 from empirical.network.model import GPT, Block, sparsemax
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import answer, greedy
+from empirical.study.states import reached
 from theory.errors import InputError
 from theory.language.expressions import operands
 from theory.language.layouts import Slot
@@ -109,14 +110,6 @@ class Reader(Arithmetic):
         threshold_HT1 = (seen_HTT - weight_HTT).masked_fill(weight_HTT == 0, -math.inf).amax(2, keepdim=True)
         slack_HT1 = 2 * (error_AHT.amax(0)[..., None] + error_AHTT.amax((0, 3))[..., None])
         return weight_HTT, seen_HTT > threshold_HT1 - slack_HT1, error_AHT
-
-    def reached(self) -> Tensor:
-        """Which tokens each token depends on after all layers, (T, T)."""
-        itself_TT = torch.eye(self.layers[0].read_HTT.shape[1], dtype=torch.bool)
-        reach_TT = itself_TT
-        for layer in self.layers:
-            reach_TT = ((layer.read_HTT.any(0) | itself_TT).double() @ reach_TT.double()) > 0
-        return reach_TT
 
     @torch.no_grad()
     def scores(self, token_NT: Tensor, query_Q: Tensor) -> Scores:
@@ -207,7 +200,7 @@ def reading_of(run: Run, model: GPT) -> Reading:
     function, needed = predicted_function(spec)
     slots = layout.slots(layout.widths(spec.make_task(), spec.width))
     reader = Reader(model, len(slots) - 1)  # nothing is asked of the last token
-    reach_TT = reader.reached()
+    reach_TT = reached(torch.stack([layer.read_HTT.any(0) for layer in reader.layers]))
     reads = {
         slot.place: tuple(slots[t] for t in reach_TT[index - 1].nonzero()[:, 0].tolist() if slots[t].kind in "abc")
         for index, slot in enumerate(slots)
