@@ -19,9 +19,10 @@ from empirical.study.evaluate import answer
 from empirical.training.loop import train
 from tests.certified import DOUBLING, stored, with_weights
 from theory.errors import InputError
-from verify.certificates import files as certificates
 from verify.certificates.files import certificate_json
-from verify.certificates.proof import Failure, WrongInput, _wrong_input, certify, contexts_of, machine_of
+from verify.certificates.findings import Failure, WrongInput
+from verify.certificates.proof import _wrong_input, certify, contexts_of, machine_of
+from verify.certificates.text import certificate_text
 
 torch.set_num_threads(1)
 
@@ -81,7 +82,7 @@ def test_untrained_networks_are_refuted_by_an_input(spec: RunSpec, tmp_path: Pat
     assert (found.verdict, found.findings.faithful) == ("refuted", True)
     assert wrong is not None
     assert wrong.truth == spec.make_task()(wrong.a, wrong.b) != answer(found.run, wrong.a, wrong.b)
-    text = certificates.certificate_text(found)
+    text = certificate_text(found)
     assert text.startswith("not certified: a shortest wrong input has")
     assert f"answers {'no number' if wrong.answer is None else wrong.answer}" in text
 
@@ -111,7 +112,7 @@ def test_a_tie_is_undecided(network: Run, tmp_path: Path) -> None:
     weights["tokens.weight"][2] = weights["tokens.weight"][1]
     found = certify(with_weights(tmp_path / DOUBLING.digest, DOUBLING, weights))
     assert (found.verdict, found.findings.failing, found.findings.margin) == ("undecided", 0, 0.0)
-    assert "some lead is within rounding" in certificates.certificate_text(found)
+    assert "some lead is within rounding" in certificate_text(found)
 
 
 def test_arithmetic_beyond_its_bounds_proves_nothing(network: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +120,7 @@ def test_arithmetic_beyond_its_bounds_proves_nothing(network: Run, monkeypatch: 
     monkeypatch.setattr("verify.certificates.rounding.ARITHMETICS", {"float64": 2.0**-53, "float32": 2.0**-53})
     found = certify(network)
     assert (found.verdict, found.findings.proved, found.findings.faithful) == ("undecided", (), False)
-    assert "more than rounding explains" in certificates.certificate_text(found)
+    assert "more than rounding explains" in certificate_text(found)
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,11 @@ from tests.certified import claim, stored, with_weights
 from tests.networks import pairs
 from theory.errors import InputError
 from verify.certificates import files as certificates
-from verify.certificates.files import Outcome, certificate_json, certificate_text
+from verify.certificates.files import certificate_json
+from verify.certificates.outcomes import Outcome
 from verify.certificates.proof import certify, contexts_of
 from verify.certificates.rounding import Analysis
+from verify.certificates.text import certificate_text
 from verify.verdicts.engine import run_claims
 from verify.verdicts.statistics import INCONCLUSIVE, REFUTED, SUPPORTED
 

@@ -19,8 +19,10 @@ from theory.errors import InputError
 from theory.local.inputs import all_inputs
 from theory.local.windows import Contexts
 from verify.certificates import files as certificates
-from verify.certificates.files import Outcome, certificate_json, read
+from verify.certificates import outcomes as of_groups
+from verify.certificates.files import certificate_json, read
 from verify.certificates.files import save as write_certificate
+from verify.certificates.outcomes import Outcome
 from verify.certificates.proof import Certificate, certify, machine_of
 from verify.verdicts.engine import Verdict, run_claims
 from verify.verdicts.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
@@ -154,29 +156,29 @@ def test_a_claim_needs_its_number_of_networks() -> None:
 
 def test_networks_of_a_claim_are_certified_live(network: Run, tmp_path: Path) -> None:
     """In a process of their own; a broken one is a value."""
-    (found,) = certificates.outcomes([network])
+    (found,) = of_groups.outcomes([network])
     assert (found.verdict, found.contexts) == ("certified", 36)
     assert found.shown.startswith("certified for all lengths")
-    assert certificates.outcome(replace(network, folder=tmp_path)).verdict == "error"
-    assert list(certificates.outcomes([])) == []
+    assert of_groups.outcome(replace(network, folder=tmp_path)).verdict == "error"
+    assert list(of_groups.outcomes([])) == []
 
 
 def test_many_contexts_are_read_from_the_certificate(network: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Beyond LIVE contexts a claim reads the certificate, of these very weights or not at all."""
     shutil.copytree(network.folder, tmp_path / network.folder.name, ignore=shutil.ignore_patterns("certificate.json"))
     run = load_run(tmp_path / network.folder.name)
-    monkeypatch.setattr(certificates, "LIVE", 0)
-    assert certificates.outcome(run).verdict == "error"
+    monkeypatch.setattr(of_groups, "LIVE", 0)
+    assert of_groups.outcome(run).verdict == "error"
     path = write_certificate(certify(run))
-    assert (certificates.outcome(run).verdict, certificates.outcome(run).contexts) == ("certified", 36)
+    assert (of_groups.outcome(run).verdict, of_groups.outcome(run).contexts) == ("certified", 36)
     content = read(path) | {"contexts": 35}
     path.write_text(json.dumps({**content, "sha256": self_digest(content)}))
-    assert "it is of 35 contexts, and there are 36" in certificates.outcome(run).shown
+    assert "it is of 35 contexts, and there are 36" in of_groups.outcome(run).shown
     content = read(path) | {"weights_sha256": "0" * 64}
     path.write_text(json.dumps({**content, "sha256": self_digest(content)}))
-    assert "other weights" in certificates.outcome(run).shown
+    assert "other weights" in of_groups.outcome(run).shown
     path.write_text(path.read_text().replace('"certified"', '"refuted"'))
-    assert "edited" in certificates.outcome(run).shown
+    assert "edited" in of_groups.outcome(run).shown
 
 
 def test_a_forged_certificate_of_a_wrong_network_is_contradicted_by_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_a_forged_certificate_of_a_wrong_network_is_contradicted_by_it(monkeypat
     path = write_certificate(certify(run))
     forged = read(path) | {"verdict": "certified", "wrong_input": None, "failing": 0, "failures": []}
     path.write_text(json.dumps({**forged, "sha256": self_digest(forged)}))
-    monkeypatch.setattr(certificates, "LIVE", 0)
-    found = certificates.outcome(run)
+    monkeypatch.setattr(of_groups, "LIVE", 0)
+    found = of_groups.outcome(run)
     assert found.verdict == "error"
     assert "the network is wrong on 32 of 32 random lines" in found.shown

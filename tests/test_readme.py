@@ -12,7 +12,7 @@ from tests.command import ROOT, called
 from tests.readme import SHOWING
 from theory.predictions.rules import RULES
 from theory.predictions.seen import record
-from verify.certificates.files import outcome
+from verify.certificates.outcomes import outcome
 from verify.claims.schema import load_claims
 from verify.verdicts.engine import run_claims
 from verify.verdicts.evidence import load_evidence

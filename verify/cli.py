@@ -211,7 +211,8 @@ def certify_network(
     from rich.console import Console
     from rich.progress import Progress
 
-    from verify.certificates.files import certificate_json, certificate_text, command
+    from verify.certificates.files import certificate_json, command
+    from verify.certificates.text import certificate_text
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -72,7 +72,7 @@ def decide(loaded: Loaded, ids: list[str], asked: Asked) -> tuple[list[Verdict],
     from functools import partial
     from secrets import randbelow
 
-    from verify.certificates.files import outcomes
+    from verify.certificates.outcomes import outcomes
     from verify.verdicts import ledger as book
     from verify.verdicts.engine import attempt, crashed, run_claims, sampled
     from verify.verdicts.evidence import load_evidence, results_folder

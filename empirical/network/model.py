@@ -45,7 +45,8 @@ def sparsemax(score: Tensor) -> Tensor:
 
     Softmax gives each key that is in sight some weight; here those whose scores are well below the largest get exactly 0.
     """
-    falling = score.clamp(min=-1e4).sort(-1, descending=True).values
+    score = score - score.detach().amax(-1, keepdim=True)
+    falling = score.clamp(min=-2).sort(-1, descending=True).values  # what is 1 or more below the largest weighs 0, and so do hidden keys
     excess = falling.cumsum(-1) - 1
     kept = (falling * torch.arange(1, score.shape[-1] + 1, device=score.device) > excess).sum(-1, keepdim=True)
     return (score - excess.gather(-1, kept - 1) / kept).clamp(min=0)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Progress = Callable[[int, int], None]
+LISTED = 10  # failing contexts that are shown, of those kept
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Findings:
         deviation: The largest difference between a logit of the stored network in float32 and in float64.
         faithful: Whether all those differences lie within the error bounds; if not, nothing is proved.
         open: The least size of inputs that reach a context not proved right (bands: operand digits); null where all are.
+        total: How many there would be, where some were tried alone; else null.
     """
 
     contexts: int
@@ -64,6 +66,7 @@ class Findings:
     deviation: float | None
     faithful: bool
     open: int | None
+    total: int | None = None
 
 
 def leads(logit_NV: Tensor, truth_N: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ import hashlib
 import heapq
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from theory.automata.machines import TooLarge
@@ -120,7 +120,9 @@ class Certificate:
     @property
     def verdict(self) -> str:
         """`certified` on every input that fits, `refuted` by one, or `undecided`: a lead within rounding, arithmetic beyond its bounds."""
-        return "certified" if "float64" in self.findings.proved else "refuted" if self.wrong is not None else "undecided"
+        if self.wrong is not None:
+            return "refuted"
+        return "certified" if "float64" in self.findings.proved and not self.findings.failing else "undecided"
 
 
 def certify(run: Run, limit: int = LIMIT, progress: Progress = lambda done, total: None) -> Certificate:
@@ -155,25 +157,30 @@ def _certify_sparse(run: Run, limit: int, progress: Progress) -> Certificate:
 
     reading = reading_of(run, stored_model(run))
     findings, wrong, uncut = examine_lines(reading, max(1, limit // LINE), stored_model(run), progress)
-    field, truncates = max(map(len, reading.reads.values())), True if reading.blind else None if uncut is None else False
-    return Certificate(run, field, None, findings, wrong, reading.function, tuple(reading.text()), reading.local, truncates, uncut)
+    found = Certificate(run, max(map(len, reading.reads.values())), None, findings, wrong, reading.function, tuple(reading.text()))
+    cut = reading.blind or found.verdict == "certified"  # what theory predicts is the same on cut operands
+    truncates = None if not findings.faithful else True if cut else None if uncut is None else False
+    return replace(found, local=reading.local if findings.faithful else None, truncates=truncates, uncut=uncut)
 
 
 def stored_model(run: Run) -> GPT:
     """The network of a run.
 
     Raises:
-        InputError: its weights are left out of the store, or not those of its specification.
+        InputError: its weights are left out of the store, not those of its specification, or not finite.
     """
     from empirical.runs.store import load_model
 
     try:
-        return load_model(run)
+        model = load_model(run)
     except InputError:  # left out of the store
         raise
     except (RuntimeError, ValueError, OSError) as error:
         problem = " ".join(str(error).split())[:120]
         raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise InputError(f"{run.folder / 'weights.safetensors'}: some weights are no finite numbers: train again")
+    return model
 
 
 def effort(run: Run) -> int | None:

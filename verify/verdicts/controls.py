@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from verify.certificates.files import Outcome
+from verify.certificates.outcomes import Outcome
 from verify.checks import WRONG, run_check
 from verify.claims.schema import (
     CertificateEvidence,

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from verify.certificates.files import Outcome, outcomes
+from verify.certificates.outcomes import Outcome, outcomes
 from verify.checks import CheckResult, run_check
 from verify.claims.schema import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, ProbesEvidence, RunsEvidence
 from verify.verdicts import evidence as ev

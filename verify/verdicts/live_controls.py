@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from verify.certificates.files import LIVE, Outcome, outcome
+from verify.certificates.outcomes import LIVE, Outcome, outcome
 from verify.claims.schema import CertificateEvidence, Claim, RunsEvidence, resolve_lengths
 from verify.verdicts import evidence as ev
 from verify.verdicts.workers import Workers
