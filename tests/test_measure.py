@@ -216,7 +216,7 @@ def test_the_plane_is_that_of_the_largest_components(run: Run) -> None:
 
 KINDS = {
     "curves": "learner* family-*", "lengths": "learner family-2", "heatmap": "family-*", "attention": "learner", "pca": "learner",
-    "influence": "learner",
+    "influence": "learner", "reading": "learner family-2",
 }  # fmt: skip
 
 
@@ -246,6 +246,7 @@ BAD = [
     ("plot {run} --group family-* --kind heatmap -o x.png", "differ"), ("plot {run} --kind heatmap --measure x -o x.png", "'x'"),
     ("plot {run} --kind attention --length 9 -o x.png", "width 3"), ("plot {run} --kind influence --length 9 -o x.png", "width 3"),
     ("plot --group family-* --kind influence -o x.png", "one network"),
+    ("plot --group family-* --group learner --kind reading -o x.png", "at most 3"),
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from theory.errors import InputError
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 INK, GREY = "#33373D", "#B9B9C2"
 MAX_GROUPS = len(COLOURS)
+PANELS = 3
 FORMATS = ("png", "svg")
 
 
@@ -193,11 +194,16 @@ def reading(runs: Sequence[Run], path: Path, examples: int, seed: int) -> None:
     """On which tokens each result digit depends, through all layers and every weight above 0: a panel per network, on the longest lines.
 
     The roles of the local rule, other digits and digits at places that training never filled are told apart.
+
+    Raises:
+        InputError: more networks than panels.
     """
     from empirical.study.probe import attention_by_token
     from empirical.study.states import reached
     from theory.local.alignment import ROLES
 
+    if len(runs) > PANELS:
+        raise InputError(f"reading is a panel for each network, {len(runs)} are named: choose at most {PANELS}")
     found = [attention_by_token(run, max(run.spec.test_lengths), examples, seed) for run in runs]
     kinds = {"a_i, b_i, a_i-1, b_i-1, c_i-1": COLOURS[0], "another digit": COLOURS[4], "a digit never trained at its place": COLOURS[1]}
     tall = max(len(batch.places) for batch, _ in found)
