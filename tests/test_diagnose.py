@@ -92,12 +92,12 @@ def test_command(file: Path) -> None:
     assert done.code == 0
     assert "observed: truncation" in done.out
     assert "no number" in done.out
-    assert "theory predicts it for absolute, padded; absolute, aligned" in done.out
+    assert "theory predicts it for sparse, padded; sparse, aligned; absolute, padded; absolute, aligned" in done.out
     found = json.loads(called("verify", "diagnose", "--train", "1-3", "--json", str(file)).out)
     assert found["observed"] == "truncation"
     assert [one["region"] for one in found["lengths"]] == ["id", "upward", "upward"]
     assert sum(kind["first"] for kind in found["lengths"][1]["answers_are"].values()) == found["lengths"][1]["examples"] == 500
-    assert found["outcomes"][1]["predicted_for"][0] == "absolute, padded"
+    assert found["outcomes"][1]["predicted_for"][0] == "sparse, padded"
 
 
 @pytest.mark.parametrize(

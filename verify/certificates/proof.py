@@ -167,20 +167,17 @@ def stored_model(run: Run) -> GPT:
     """The network of a run.
 
     Raises:
-        InputError: its weights are left out of the store, not those of its specification, or not finite.
+        InputError: its weights are left out of the store, or not those of its specification.
     """
     from empirical.runs.store import load_model
 
     try:
-        model = load_model(run)
+        return load_model(run)
     except InputError:  # left out of the store
         raise
     except (RuntimeError, ValueError, OSError) as error:
         problem = " ".join(str(error).split())[:120]
         raise InputError(f"{run.folder / 'weights.safetensors'}: not the weights of this specification ({problem}): train again") from None
-    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
-        raise InputError(f"{run.folder / 'weights.safetensors'}: some weights are no finite numbers: train again")
-    return model
 
 
 def effort(run: Run) -> int | None:

@@ -192,7 +192,8 @@ def reading_of(run: Run, model: GPT) -> Reading:
     """What a sparse network reads; the model is turned to float64.
 
     Raises:
-        InputError: lines of its layout differ in their positions, it takes operands in order, or theory predicts no function of it.
+        InputError: lines of its layout differ in their positions, it takes operands in order, some weights are not finite, or theory
+            predicts no function of it.
     """
     spec = run.spec
     name, layout = f"run {spec.digest}", spec.make_layout()
@@ -200,6 +201,8 @@ def reading_of(run: Run, model: GPT) -> Reading:
         raise InputError(f"{name}: inputs with a >= b alone are not enumerated: certify runs on operands in any order")
     if not layout.fixed:
         raise InputError(f"{name}: lines of the {layout.name} layout differ in length: certify sparse networks of a padded or aligned one")
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise InputError(f"{name}: some weights are no finite numbers: train again")
     function, needed = predicted_function(spec)
     slots = layout.slots(layout.widths(spec.make_task(), spec.width))
     reader = Reader(model, len(slots) - 1)  # nothing is asked of the last token
