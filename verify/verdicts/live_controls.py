@@ -102,7 +102,7 @@ def answer(job: Job) -> Live:
         swapped = with_weights(run, weights_of(run, job.other), Path(place))
         shuffled = shuffled_counts(run, job.lengths, job.seed)
         entries = evaluate(load_model(swapped), run.spec, job.lengths, EXAMPLES, job.seed, places=False) if job.lengths else []
-        proved = outcome(swapped) if job.certify and _few_contexts(run) else None
+        proved = outcome(swapped) if job.certify and _few_contexts(swapped) else None  # which a sparse network's weights decide
     return Live(str(run.result["group"]), shuffled, entries, proved)
 
 
