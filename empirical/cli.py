@@ -63,7 +63,7 @@ def run_command(
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-3,
     dropout: Annotated[float, typer.Option(help="dropout rate")] = 0.2,
     weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
-    price: Annotated[float, typer.Option(help="what attention off <bos> costs in the end; sparse takes one, such as 0.3")] = 0.0,
+    price: Annotated[float, typer.Option(help="what attention off <bos> costs in the end; sparse takes one, such as 0.1")] = 0.0,
     sampling: Annotated[str, typer.Option(help="how training pairs are drawn: domain (its law) or carries (balanced)")] = "domain",
     curriculum: Annotated[int, typer.Option(help="steps over which the trained lengths come in, shortest first; 0: all at once")] = 0,
     train_pairs: Annotated[int, typer.Option(help="different training pairs, gone through again and again; 0: always fresh ones")] = 0,

@@ -121,7 +121,7 @@ def written(value: int) -> str:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 3), st.sampled_from([4.0, 8.0, 20.0]))
+@given(st.integers(0, 10**6), st.integers(1, 3), st.sampled_from([20.0, 60.0, 200.0]))
 def test_digits_that_are_not_read_change_no_bit(seed: int, layers: int, sharpness: float) -> None:
     """In any network: other digits at places that no query of the result reaches leave every logit as it is, in float32 and float64."""
     spec = replace(LOW, expr="a + b", layers=layers, seed=seed, steps=1)

@@ -19,12 +19,15 @@ from empirical.network.encodings.relative import Table
 from empirical.runs.spec import RunSpec
 from theory.language.layouts import vocabulary_size
 
+KeysValues = tuple[Tensor, Tensor]
+Kept = list[Tensor] | None  # what each layer adds to, where it is asked for
+
 
 @dataclass
 class Cache:
     """Keys and values of the tokens seen so far, per layer."""
 
-    layers: list[tuple[Tensor, Tensor]]
+    layers: list[KeysValues]
 
 
 class Dropout(nn.Module):
@@ -81,14 +84,8 @@ class Attention(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(
-        self,
-        x_BTC: Tensor,
-        query_Q: Tensor,
-        at_BK: Tensor,
-        past: tuple[Tensor, Tensor] | None,
-        noise: Noise | None = None,
-        scores: list[Tensor] | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: KeysValues | None, noise: Noise | None = None, scores: Kept = None
+    ) -> tuple[Tensor, KeysValues]:
         """Outputs at the tokens `query_Q` (counted from the first cached one), and the extended cache; `at_BK` are all positions."""
         B, T, C = x_BTC.shape
         seen = 0 if past is None else past[0].shape[2]
@@ -140,14 +137,8 @@ class Block(nn.Module):
         self.drop = Dropout(spec.dropout)
 
     def forward(
-        self,
-        x_BTC: Tensor,
-        query_Q: Tensor,
-        at_BK: Tensor,
-        past: tuple[Tensor, Tensor] | None,
-        noise: Noise | None = None,
-        scores: list[Tensor] | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: KeysValues | None, noise: Noise | None = None, scores: Kept = None
+    ) -> tuple[Tensor, KeysValues]:
         seen = 0 if past is None else past[0].shape[2]
         y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise, scores)
         x_BQC = (x_BTC if len(query_Q) == x_BTC.shape[1] else x_BTC.index_select(1, query_Q - seen)) + y_BQC

@@ -123,7 +123,7 @@ class RunSpec:
         if not 0 <= self.price < inf:
             raise InputError(f"price {self.price}: must be at least 0")
         if self.encoding == "sparse" and not self.price:
-            raise InputError("encoding sparse takes attention at a price: say what it costs, as in --price 0.3")
+            raise InputError("encoding sparse takes attention at a price: say what it costs, as in --price 0.1")
         if self.price and self.encoding not in ("positional", "sparse"):
             raise InputError(f"price {self.price:g}: choose --pe sparse, or positional; --pe {self.encoding} has no price")
         if not 0 <= self.dropout < 1:

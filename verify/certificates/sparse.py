@@ -157,15 +157,14 @@ class Reading:
         """Inputs that differ in these digits."""
         return int(self.run.spec.base ** len(self.digits))
 
-    def blocks(self, limit: int) -> Iterator[Pairs]:
-        """All those inputs, or where they are more than `limit` random ones of them."""
-        spec, total = self.run.spec, self.count()
-        generator = torch.Generator().manual_seed(0)
-        for index_N in torch.arange(min(total, limit)).split(BATCH):
+    def blocks(self, whole: bool) -> Iterator[Pairs]:
+        """All those inputs, or random ones of them."""
+        spec, generator = self.run.spec, torch.Generator().manual_seed(0)
+        for index_N in torch.arange(self.count() if whole else SAMPLE).split(BATCH):
             found = {kind: torch.zeros(len(index_N), spec.width, dtype=torch.long) for kind in "ab"}
             for number, (kind, place) in enumerate(self.digits):
-                drawn_N = torch.randint(spec.base, (len(index_N),), generator=generator)
-                found[kind][:, place] = index_N // spec.base**number % spec.base if total <= limit else drawn_N
+                counted_N = index_N // spec.base**number % spec.base
+                found[kind][:, place] = counted_N if whole else torch.randint(spec.base, index_N.shape, generator=generator)
             yield Pairs(found["a"], found["b"], torch.full((len(index_N),), spec.width))
 
     @property
@@ -243,18 +242,17 @@ def examine_lines(
     Returns:
         The findings, the least input with a wrong answer, and an input whose answer is not that to its cut operands.
 
-    Of more than `limit` inputs random ones are tried: that can refute, and proves nothing.
+    Of more than `limit` inputs (at least SAMPLE) random ones are tried: that can refute, and proves nothing.
     """
     spec, reader, total = reading.run.spec, reading.reader, reading.count()
-    if not (whole := total <= max(limit, SAMPLE)):
-        limit = SAMPLE
+    whole = total <= max(limit, SAMPLE)
     renderer, digest = renderer_of(spec, torch.device("cpu")), hashlib.sha256()
     margin, deviation, done, failing, faithful, least = math.inf, 0.0, 0, 0, True, spec.width + 1
     bound_A = torch.zeros(len(ARITHMETICS), dtype=torch.float64)
     proved = dict.fromkeys(("exact", *ARITHMETICS), whole)
     worst: tuple[int, int, int] | None = None
     uncut: tuple[int, int] | None = None
-    for pairs in reading.blocks(max(limit, SAMPLE)):
+    for pairs in reading.blocks(whole):
         lines = renderer.lines(pairs, reading.function.expression)
         token_NT, query_Q = lines.token_NT, lines.asked_Q - 1
         truth_NQ = token_NT[:, lines.asked_Q]
