@@ -4,6 +4,7 @@ Ratios of the two in one run, taken turn by turn, as machines differ and are bus
 
 - training on the CPU, per process: processes of their own, one thread each, processor seconds;
 - training on the CPU, the machine: one fast process a core, one thread each, against one plain process with a thread a core; wall seconds;
+- both with --compile, too: once the kernels are there, which takes 30 to 60 s for a shape, and 3 s where they are on disk;
 - evaluation: exact matches with the truth and with the truncated function, teacher-forced (study.scoring), against decoding token by
   token without a cache; and greedy decoding with a cache, which is run where outputs are wanted;
 - on a GPU: the members' steps of an ensemble of micro models against the steps of one plain loop.
@@ -40,7 +41,8 @@ from empirical.training.ensemble import Ensemble
 from empirical.training.loop import Trainer, learning_rate
 
 HERE = Path(__file__).resolve().parent
-BARS = {"training, a process": 1.5, "training, the machine": 2.5, "evaluation": 20.0, "ensemble on a GPU": 10.0}
+PROCESS, MACHINE, COMPILED = "training, a process", "training, the machine", ", compiled"
+BARS = {PROCESS: 1.5, PROCESS + COMPILED: 1.5, MACHINE: 2.5, MACHINE + COMPILED: 2.5, "evaluation": 20.0, "ensemble on a GPU": 10.0}
 ROUNDS = 5
 
 
@@ -123,22 +125,22 @@ def flops_of(action: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def training(spec: RunSpec, case: str, seconds: float) -> Row:
+def training(spec: RunSpec, case: str, seconds: float, way: str = "fast") -> Row:
     """One process against one process, a thread each."""
     plains, fasts = [], []
     for _ in range(ROUNDS):
         plains += _processes(spec, "plain", seconds, "processor")
-        fasts += _processes(spec, "fast", seconds, "processor")
-    row = _row("training, a process", spec, case, plains, fasts)
+        fasts += _processes(spec, way, seconds, "processor")
+    row = _row(PROCESS, way, spec, case, plains, fasts)
     flops = flops_of(Trainer(spec, Path("/nonexistent"), "cpu", None).train_step)
     return replace(row, share=flops * row.fast / peak())
 
 
-def _row(name: str, spec: RunSpec, case: str, plains: list[float], fasts: list[float]) -> Row:
+def _row(name: str, way: str, spec: RunSpec, case: str, plains: list[float], fasts: list[float]) -> Row:
     """Turns of both, in steps a second."""
     tokens = Trainer(spec, Path("/nonexistent"), "cpu", None).batch(spec.batch)[0].token_NT.numel()
     ratio = median(b / a for a, b in zip(plains, fasts, strict=True))
-    return Row(name, case, "steps", median(plains), median(fasts), ratio, tokens * median(fasts))
+    return Row(name + (COMPILED if way == "compiled" else ""), case, "steps", median(plains), median(fasts), ratio, tokens * median(fasts))
 
 
 def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: int = 128) -> Row:
@@ -175,13 +177,13 @@ def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: in
     return replace(row, plain=row.plain * count, fast=row.fast * count)
 
 
-def machine(spec: RunSpec, case: str, seconds: float, cores: int) -> Row:
+def machine(spec: RunSpec, case: str, seconds: float, cores: int, way: str = "fast") -> Row:
     """One fast process a core against one plain process on all cores, in wall seconds, turn by turn."""
     plains, fasts = [], []
     for _ in range(3):
         plains.append(sum(_processes(spec, "plain", seconds, "wall", threads=cores)))
-        fasts.append(sum(_processes(spec, "fast", seconds, "wall", count=cores)))
-    return _row("training, the machine", spec, case, plains, fasts)
+        fasts.append(sum(_processes(spec, way, seconds, "wall", count=cores)))
+    return _row(MACHINE, way, spec, case, plains, fasts)
 
 
 def _processes(spec: RunSpec, way: str, seconds: float, clock: str, count: int = 1, threads: int = 1) -> list[float]:
@@ -204,7 +206,7 @@ def work(job: dict[str, Any]) -> None:
     torch.set_num_threads(job["threads"])
     if not plain:
         settle()
-    trainer = PlainTrainer(spec) if plain else Trainer(spec, Path("/nonexistent"), "cpu", None)
+    trainer = PlainTrainer(spec) if plain else Trainer(spec, Path("/nonexistent"), "cpu", None, job["way"] == "compiled")
     for _ in range(5):
         trainer.train_step()
     print("ready", flush=True)
@@ -257,8 +259,9 @@ def measure(seconds: float, members: int) -> list[Row]:
     rows = []
     for preset, width in (("small", 6), ("nano", 6), ("micro", 20)):
         spec, case = spec_of(preset, width), f"{preset}, width {width}"
-        rows += [training(spec, case, seconds), evaluation(spec, case, seconds, False), evaluation(spec, case, seconds, True)]
-    rows.append(machine(spec_of("small"), f"small, width 6, {cores} cores", 4 * seconds, cores))
+        rows += [training(spec, case, seconds, way) for way in ("fast", "compiled")]
+        rows += [evaluation(spec, case, seconds, False), evaluation(spec, case, seconds, True)]
+    rows += [machine(spec_of("small"), f"small, width 6, {cores} cores", 4 * seconds, cores, way) for way in ("fast", "compiled")]
     rows.append(ensemble(spec_of("nano"), f"nano, width 6, {members} members", seconds, members, "cpu"))
     if torch.cuda.is_available():
         rows.append(ensemble(spec_of("micro", 20), "micro, width 20, 64 members", seconds, 64, "cuda"))

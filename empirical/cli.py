@@ -11,7 +11,7 @@ import typer
 
 from empirical.commands import study as cli_study
 from empirical.commands import sweeps as cli_sweeps
-from empirical.commands.options import Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
+from empirical.commands.options import Compiled, Device, Json, Results, RunName, existing, find_run, interruptible, usable_device
 from theory.cli import Base, Direction, Domain, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
 from theory.errors import InputError
 from theory.language.expressions import operands
@@ -73,11 +73,13 @@ def run_command(
     group: Annotated[str | None, typer.Option(help="name of the experiment; verify decides claims by group")] = None,
     results: Results = Path("results"),
     device: Device = "auto",
+    compiled: Compiled = False,
     as_json: Json = False,
 ) -> None:
     """Train one network and store it, its metrics and its evaluation. A finished spec is loaded, an interrupted one resumed."""
     from empirical.process import keep_memory
     from empirical.runs.settings import make_spec
+    from empirical.training.compiled import check_compiler
     from empirical.training.loop import train as train_network
     from empirical.training.progress import bar
 
@@ -93,8 +95,11 @@ def run_command(
             "examples": examples, "watched_lengths": watch, "seed": seed,
         }
     )  # fmt: skip
+    where = usable_device(device)
+    if compiled:
+        check_compiler(where)
     with bar(spec.steps, f"{group or spec.digest} seed {seed}") as report, interruptible():
-        done = train_network(spec, results, usable_device(device), group, report)
+        done = train_network(spec, results, where, group, report, compiles=compiled)
     print(json.dumps(done.result, indent=1) if as_json else _text(done))
 
 

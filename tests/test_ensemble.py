@@ -18,7 +18,8 @@ from empirical.runs.spec import RunSpec
 from empirical.runs.store import failures, load_run
 from empirical.training import loop as training
 from empirical.training.ensemble import Ensemble, EnsembleTrainer, shape_of, train_together
-from empirical.training.loop import Trainer, TrainingError, train
+from empirical.training.faults import TrainingError
+from empirical.training.loop import Trainer, train
 from tests.command import called
 from tests.networks import SPECS, TINY
 from theory.errors import InputError

@@ -20,7 +20,9 @@ from empirical.data.noise import Noise, step_key
 from empirical.data.streams import Stream
 from empirical.runs.store import failures, load_model, load_run
 from empirical.study.evaluate import answer, evaluate_weights
-from empirical.training.loop import Trainer, TrainingError, build_model, learning_rate, load_checkpoint, loss_of, price_at, train
+from empirical.training.faults import TrainingError
+from empirical.training.loop import Trainer, build_model, learning_rate, load_checkpoint, loss_of, price_at, train
+from empirical.training.worker import Place
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -59,7 +61,7 @@ def test_a_resumed_run_ends_like_a_straight_one(name: str, tmp_path: Path) -> No
 
 def test_a_killed_run_ends_like_a_straight_one(tmp_path: Path) -> None:
     spec = replace(TINY, steps=400)
-    job = {"spec": spec.to_dict(), "results": str(tmp_path / "killed"), "device": "cpu", "group": None}
+    job = Place(tmp_path / "killed").job(spec, None)
     code = "import empirical.training.loop as t, json, sys; t.SAVE_EVERY_S = 0; "
     code += "from empirical.training.worker import work; work(json.load(sys.stdin))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

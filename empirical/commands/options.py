@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Results = Annotated[Path, typer.Option("--results", help="run store: one folder per RunSpec digest")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+Compiled = Annotated[bool, typer.Option("--compile", help="compiled kernels on the CPU: needs a C++ compiler, see README")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto")]
 RunName = Annotated[str, typer.Argument(help="digest of a run, or its first characters")]
 RunNames = Annotated[list[str] | None, typer.Argument(help="digests of runs, or their first characters")]

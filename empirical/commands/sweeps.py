@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from empirical.commands.options import Device, Groups, Json, Results, RunNames, find_runs, interruptible, usable_device
+from empirical.commands.options import Compiled, Device, Groups, Json, Results, RunNames, find_runs, interruptible, usable_device
 from theory.errors import InputError
+
+if TYPE_CHECKING:
+    from empirical.training.sweep import Job, Swept
+    from empirical.training.worker import Place
 
 PlanFile = Annotated[Path, typer.Argument(help="TOML plan: one table per group, with a list of seeds")]
 EXECUTORS = "embedded (a process per run), ray (local, or at RAY_ADDRESS), or ensemble (runs of one shape as one model: for a GPU)"
@@ -37,6 +42,7 @@ def sweep(
     share: Annotated[float, typer.Option(help="part of a GPU that one run takes")] = 1.0,
     executor: Annotated[str, typer.Option(help=EXECUTORS)] = "embedded",
     retries: Annotated[int, typer.Option(min=0, max=10, help="further attempts at a run that crashes")] = 1,
+    compiled: Compiled = False,
     seconds: Annotated[float | None, typer.Option(min=1, help="stop after so long, with checkpoints; exit code 75: runs are left")] = None,
     as_json: Json = False,
 ) -> int:
@@ -45,6 +51,7 @@ def sweep(
     from empirical.runs.grid import read_grid
     from empirical.runs.plan import read_plan
     from empirical.training.sweep import jobs_of
+    from empirical.training.worker import Place
 
     axes = [word for word in plan or () if "=" in word]
     files = [word for word in plan or () if "=" not in word]
@@ -55,9 +62,11 @@ def sweep(
     groups = read_plan(Path(files[0])) if files else read_grid(" ".join([*(grid or ()), *axes]), group)
     planned = jobs_of(groups)
     if executor == "ensemble":
+        if compiled:
+            raise InputError("--compile goes with runs in processes of their own, not with --executor ensemble")
         return _together(planned, results, device, jobs, until, as_json)
     with interruptible():
-        swept = _swept(planned, results, executor, jobs, device, share, retries, until, as_json)
+        swept = _swept(planned, Place(results, device, until, compiled), executor, jobs, share, retries, as_json)
     if as_json:
         ended = {"trained": list(swept.trained), "stored": list(swept.stored), "failed": swept.failed, "left": list(swept.left)}
         print(json.dumps(ended, indent=1))
@@ -92,9 +101,10 @@ def _together(planned: Any, results: Path, device: str, size: int | None, until:
 
 
 def _swept(
-    planned: Any, results: Path, executor: str, slots: int | None, device: str, share: float, retries: int, until: float, quiet: bool
-) -> Any:
+    planned: list[Job], asked: Place, executor: str, slots: int | None, share: float, retries: int, quiet: bool
+) -> Swept:
     from empirical.training.board import Board
+    from empirical.training.compiled import check_compiler
     from empirical.training.ray_tasks import RayTasks
     from empirical.training.sweep import Executor, Processes, sweep, unfinished
 
@@ -102,15 +112,17 @@ def _swept(
         raise InputError(f"unknown executor {executor!r}: choose embedded, ray or ensemble")
     if not 0 < share <= 1:
         raise InputError(f"--share {share}: must lie above 0, and at 1 at most")
-    waiting = unfinished(planned, results)
-    where = usable_device(device) if executor == "embedded" or device != "cuda" else device  # a cluster may have what this machine lacks
+    waiting, elsewhere = unfinished(planned, asked.results), executor == "ray" and asked.device == "cuda"
+    place = asked if elsewhere else replace(asked, device=usable_device(asked.device))  # a cluster may have what this machine lacks
+    if place.compiled:
+        check_compiler(place.device)
     with Board(waiting) as board:
         make = Processes if executor == "embedded" else RayTasks
-        chosen: Executor = make(results, where, slots, share, until)
+        chosen: Executor = make(place, slots, share)
         if not quiet:
             limit = f", {min(chosen.slots, len(waiting))} at a time" if waiting else ""
             print(f"{len(planned)} runs planned, {len(waiting)} to train{limit}", flush=True)
-        return sweep(planned, results, chosen, board, retries, until)
+        return sweep(planned, place.results, chosen, board, retries, place.until)
 
 
 def export(

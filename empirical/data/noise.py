@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 GOLDEN = -7046029254386353131  # 2^64 over the golden ratio, as a signed word
+INVERSE = -1018231460777725123  # of GOLDEN, modulo 2^64
 DROPOUT = 1 << 40  # where in a step's stream the words for dropout begin; data come first
 
 
@@ -18,12 +19,13 @@ class Noise:
 
     def __init__(self, key: Tensor, start: int = 0) -> None:
         self.key, self.used = key, start
+        self.origin = key * INVERSE  # (origin + i) * GOLDEN is key + i * GOLDEN, and no compiler works it out ahead, in numbers of any size
 
     def words(self, count: int) -> Tensor:
         """The next `count` words of each stream, (count,) or (M, count)."""
-        word = torch.arange(self.used, self.used + count, device=self.key.device) * GOLDEN
+        index = torch.arange(self.used, self.used + count, device=self.key.device)
         self.used += count
-        return mix(self.key[..., None] + word)
+        return mix((self.origin[..., None] + index) * GOLDEN)
 
     def bits(self, shape: tuple[int, ...]) -> Tensor:
         """53 random bits each, as int64; the streams of M keys draw M equal parts of the first dimension."""

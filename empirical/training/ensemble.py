@@ -29,23 +29,20 @@ from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec, canonical_json
 from empirical.runs.store import Run, claimed, finished, load_run, provenance, registrations
 from empirical.study.evaluate import watched
+from empirical.training.faults import TrainingError, interruptible, memory_guard, refuse_nan
 from empirical.training.loop import (
     CHECKPOINT,
     SAVE_EVERY_S,
     Report,
-    TrainingError,
     build_model,
     decay_groups,
     device_name,
     id_lines,
-    interruptible,
     learning_rate,
     load_checkpoint,
     loss_of,
     make_device,
-    memory_guard,
     price_at,
-    refuse_nan,
     save_checkpoint,
     store_run,
     teacher_forced,

@@ -7,11 +7,8 @@ import json
 import math
 import os
 import pickle
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +28,6 @@ from empirical.runs.store import (
     finished,
     load_run,
     provenance,
-    record_failure,
     registrations,
     self_digest,
     sha256,
@@ -39,16 +35,14 @@ from empirical.runs.store import (
     write_atomically,
 )
 from empirical.study.evaluate import EVALUATION_SEED, draw_test, evaluate, watched
+from empirical.training.compiled import compiled
+from empirical.training.faults import interruptible, memory_guard, refuse_nan
 from theory.errors import InputError
 
 CHECKPOINT = "checkpoint.pt"
 SAVE_EVERY_S = 20
 
 Report = Callable[[dict[str, Any]], None]
-
-
-class TrainingError(InputError):
-    """A run that cannot go on as it is; what happened is on record in its folder."""
 
 
 def make_device(name: str) -> torch.device:
@@ -91,7 +85,8 @@ def loss_of(model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise
     With a price, also the attention that is not on <bos>: the mean over lines and heads, summed over queries and layers. It is charged by
     softmax, whatever gives the weights: sparsemax has no gradient for a <bos> that is far behind, and heads would rest where they are.
     """
-    asked_Q, scores = lines.asked_Q, None if price is None else list[Tensor]()
+    scores: list[Tensor] | None = None if price is None else []
+    asked_Q = lines.asked_Q
     logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, scores=scores)
     target_NQ, weight_NQ = lines.token_NT[:, asked_Q], lines.answer_NT[:, asked_Q] & use_N[:, None]
     loss_NQ = F.cross_entropy(logits_NQV.flatten(0, 1).float(), target_NQ.flatten(), reduction="none").view(target_NQ.shape)
@@ -132,78 +127,6 @@ def id_lines(spec: RunSpec, device: torch.device) -> Lines:
         return renderer_of(spec, device).lines(pairs)
 
 
-def refuse_nan(spec: RunSpec, folder: Path, row: dict[str, Any], code: str) -> None:
-    """Stop a run whose loss is no number.
-
-    Raises:
-        TrainingError: it is not; the attempt is on record.
-    """
-    if not math.isfinite(row["loss"]):
-        record_failure(folder, {**row, "loss": str(row["loss"]), "message": "loss is no number", "seed": spec.seed, "code_sha256": code})
-        raise TrainingError(f"run {spec.digest}: the loss is {row['loss']} at step {row['step']}: try a smaller lr than {spec.lr:g}")
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out, on a GPU or on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def largest_batch(attempt: Callable[[int], object], batch: int) -> int:
-    """The largest of batch/2, batch/4, ... for which the attempt has the memory; 0 where none has."""
-    while (batch := batch // 2) > 0:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        try:
-            attempt(batch)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-        else:
-            return batch
-    return 0
-
-
-@contextmanager
-def memory_guard(spec: RunSpec, folder: Path, attempt: Callable[[int], object]) -> Iterator[None]:
-    """Where memory runs out, name the batch that would fit.
-
-    Raises:
-        TrainingError: it ran out; the attempt is on record.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        caught = str(error).splitlines()[0]
-    else:
-        return
-    fits = largest_batch(attempt, spec.batch)  # outside the handler, which would keep the frames of the failed step and their tensors alive
-    entry = {"message": "out of memory", "seed": spec.seed, "batch": spec.batch, "batch_that_fits": fits, "error": caught}
-    record_failure(folder, entry)
-    remedy = f"a batch of {fits} fits" if fits else "not even a batch of 1 fits: choose a smaller model"
-    raise TrainingError(f"run {spec.digest}: out of memory with a batch of {spec.batch} lines: {remedy}")
-
-
-@contextmanager
-def interruptible(until: float = math.inf) -> Iterator[Callable[[], bool]]:
-    """A function that says whether to stop between two steps: Ctrl-C was pressed (twice: at once), or the clock shows `until`."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: time.time() >= until
-        return
-    pressed: list[int] = []
-
-    def press(number: int, frame: object) -> None:
-        pressed.append(number)
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield lambda: bool(pressed) or time.time() >= until
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def load_checkpoint(path: Path, code: str) -> dict[str, Any] | None:
     """The state that a checkpoint holds; None where there is none to go on from.
 
@@ -232,8 +155,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 class Trainer:
     """One run in its folder: restores the newest checkpoint, trains on, and writes the result."""
 
-    def __init__(self, spec: RunSpec, results: Path, device: str, group: str | None) -> None:
+    def __init__(self, spec: RunSpec, results: Path, device: str, group: str | None, compiles: bool = False) -> None:
         self.spec, self.group, self.results = spec, group, results
+        self.compiles, self.loss = compiles, compiled(loss_of) if compiles else loss_of
         self.provenance = provenance()  # of the code that trains, whatever is edited meanwhile
         self.folder = results / spec.digest
         self.device = make_device(device)
@@ -257,7 +181,7 @@ class Trainer:
         lines, use_N, noise = self.batch(count)
         price = price_at(self.spec, torch.tensor(self.step, device=self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = loss_of(self.model, lines, use_N, noise, price)
+            loss: Tensor = self.loss(self.model, lines, use_N, noise, price)
         self.optimiser.zero_grad()
         loss.backward()
         return loss.detach()
@@ -315,6 +239,7 @@ class Trainer:
             "predictions": registered,
             "device": device_name(self.device),
             "wall_s": round(self.seconds, 1),
+            **({"compiled": True} if self.compiles else {}),
             **self.provenance,
         })  # fmt: skip
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -360,7 +285,8 @@ def store_run(model: GPT, spec: RunSpec, folder: Path, metrics: list[dict[str, A
 
 
 def train(
-    spec: RunSpec, results: Path, device: str = "cpu", group: str | None = None, report: Report = lambda row: None, until: float = math.inf
+    spec: RunSpec, results: Path, device: str = "cpu", group: str | None = None, report: Report = lambda row: None, until: float = math.inf,
+    compiles: bool = False,
 ) -> Run:
     """The finished run of a spec: loaded when it is stored already, else trained (or resumed) and stored.
 
@@ -373,4 +299,4 @@ def train(
     with claimed(folder):
         if finished(folder):  # by another process, since
             return load_run(folder)
-        return Trainer(spec, results, device, group).run(report, until)
+        return Trainer(spec, results, device, group, compiles).run(report, until)

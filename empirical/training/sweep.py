@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from empirical.runs.plan import Group
 from empirical.runs.spec import RunSpec
 from empirical.runs.store import ROOT, finished, load_run, record_failure
-from empirical.training.worker import BUSY, REFUSED, STOPPED
+from empirical.training.worker import BUSY, REFUSED, STOPPED, Place
 from theory.errors import InputError
 
 Hear = Callable[[dict[str, Any]], None]
@@ -167,11 +167,11 @@ def _attempt(job: Job, results: Path, executor: Executor, watcher: Watcher) -> F
 class Processes:
     """One child process per attempt, with one thread. On GPUs, slots go round the devices that this process sees."""
 
-    def __init__(self, results: Path, device: str, slots: int | None = None, share: float = 1.0, until: float = math.inf) -> None:
+    def __init__(self, place: Place, slots: int | None = None, share: float = 1.0) -> None:
         """`share` is the part of a GPU that one run takes; by default there are as many slots as cores, or as parts of GPUs."""
-        self.results, self.device, self.until, self.closed = results, device, until, False
-        devices = _gpus() if device == "cuda" else [""]
-        self.slots = slots or (len(devices) * max(1, int(1 / share)) if device == "cuda" else _cores())
+        self.place, self.closed = place, False
+        devices = _gpus() if place.device == "cuda" else [""]
+        self.slots = slots or (len(devices) * max(1, int(1 / share)) if place.device == "cuda" else _cores())
         self.free: SimpleQueue[str] = SimpleQueue()
         for slot in range(self.slots):
             self.free.put(devices[slot % len(devices)])
@@ -190,7 +190,6 @@ class Processes:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
         if gpu:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
-        place = {"results": str(self.results), "device": self.device, "until": self.until}
         child = subprocess.Popen(
             [sys.executable, "-m", "empirical.training.worker"], env=environment, text=True, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -201,8 +200,7 @@ class Processes:
         tail: deque[str] = deque(maxlen=TAIL)
         with child:
             with suppress(BrokenPipeError):
-                asked = {**place, "spec": job.spec.to_dict(), "group": job.group}
-                child.stdin.write(json.dumps(asked) + "\n")
+                child.stdin.write(json.dumps(self.place.job(job.spec, job.group)) + "\n")
                 child.stdin.flush()
             for line in child.stdout:
                 row = _row(line)

@@ -11,11 +11,12 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from empirical.runs.spec import spec_from_dict
+from empirical.runs.spec import RunSpec, spec_from_dict
 from empirical.runs.store import Busy, Run
 from theory.errors import InputError
 
@@ -23,14 +24,27 @@ from theory.errors import InputError
 REFUSED, BUSY, STOPPED = 2, 75, 130
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where and how the runs of a sweep are trained: their store, a device, until what time, and whether in compiled kernels."""
+
+    results: Path
+    device: str = "cpu"
+    until: float = math.inf
+    compiled: bool = False
+
+    def job(self, spec: RunSpec, group: str | None) -> dict[str, Any]:
+        """What a process is told of one run."""
+        return {**asdict(self), "results": str(self.results), "spec": spec.to_dict(), "group": group}
+
+
 def work(job: dict[str, Any], report: Callable[[dict[str, Any]], None] = lambda row: None) -> Run:
-    """The run of a job (`spec`, `results`, `device`, `group`, and a time `until` where it has one), with one thread."""
+    """The run of a job (of `Place.job`), with one thread."""
     from empirical.process import settle
     from empirical.training.loop import train
 
     settle()
-    until = job.get("until", math.inf)
-    return train(spec_from_dict(job["spec"]), Path(job["results"]), job["device"], job["group"], report, until)
+    return train(spec_from_dict(job["spec"]), Path(job["results"]), job["device"], job["group"], report, job["until"], job["compiled"])
 
 
 def main() -> None:
