@@ -31,12 +31,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         InputError: by the function it returns, where the compiler fails.
     """
     import torch
-    from torch._dynamo import config
+    from torch._dynamo import config as tracing
     from torch._dynamo.exc import TorchDynamoException
+    from torch._inductor import config as making
 
-    config.recompile_limit = 1000  # each shape of network is a compilation of its own, and a process may train many
-    # one thread: a pool of compiling processes would outlive a run that is killed
-    fast = torch.compile(function, dynamic=False, fullgraph=True, options={"compile_threads": 1})
+    tracing.recompile_limit = 1000  # each shape of network is a compilation of its own, and a process may train many
+    making.compile_threads = 1  # a pool of compiling processes would take the other cores' time, and outlive a run that is killed
+    fast = torch.compile(function, dynamic=False, fullgraph=True)
 
     def call(*given: Any) -> Any:
         try:

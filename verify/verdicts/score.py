@@ -73,6 +73,16 @@ class Score:
         return _tally("all", self.rows)
 
     @property
+    def reach(self) -> tuple[Tally, Tally]:
+        """Without shades: of the groups that were predicted to be right on longer operands how many are; of the others, how many are not."""
+        judged = [row for row in self.rows if row.agrees is not None]
+        yes, no = ([row for row in judged if (row.predicted == "exact") is wanted] for wanted in (True, False))
+        return (
+            _count("predicted exact, and is", sum(row.observed == "exact" for row in yes), len(yes)),
+            _count("predicted to fall short, and does", sum(row.observed != "exact" for row in no), len(no)),
+        )
+
+    @property
     def confusion(self) -> Counter[tuple[str, str]]:
         return Counter((row.predicted, row.observed) for row in self.rows)
 
@@ -114,15 +124,19 @@ def tallies(rows: Sequence[Row]) -> list[Tally]:
 
 def _tally(name: str, rows: Sequence[Row]) -> Tally:
     judged = [row for row in rows if row.agrees is not None]
-    right = sum(row.agrees is True for row in judged)
-    interval = clopper_pearson(right, len(judged), 0.05) if judged else None
-    return Tally(name, right, len(judged), interval.low if interval else 0.0, interval.high if interval else 1.0)
+    return _count(name, sum(row.agrees is True for row in judged), len(judged))
+
+
+def _count(name: str, right: int, of: int) -> Tally:
+    interval = clopper_pearson(right, of, 0.05) if of else None
+    return Tally(name, right, of, interval.low if interval else 0.0, interval.high if interval else 1.0)
 
 
 def score_json(found: Score) -> str:
     return json.dumps(
         {
             "decided": asdict(found.total),
+            "reach": [asdict(tally) for tally in found.reach],
             "undetermined": len(found.undetermined),
             "waiting": found.waiting,
             "agreement_of_truncating": found.agreements,
@@ -167,6 +181,11 @@ def sums(found: Score) -> Iterator[str]:
     total, groups = found.total, len(found.rows)
     share = f"{total.right / total.of:.0%}; 95 % interval {total.low:.0%} to {total.high:.0%}" if total.of else "none"
     yield f"{total.right} of {total.of} decided groups did as predicted ({share})."
+    yes, no = found.reach
+    yield (
+        f"Whether longer operands are answered right at all: {yes.right} of the {yes.of} groups predicted to be exact are, and {no.right} of the "
+        f"{no.of} predicted to fall short do ({no.low:.0%} to {no.high:.0%})."
+    )
     left, unlearned = len(found.undetermined), sum(row.observed == NOT_LEARNED for row in found.rows)
     yield f"Of {groups} groups, {left} were left undetermined, and {unlearned} did not learn their task; {found.waiting} wait for networks."
     if cut := found.agreements:  # the word asks for 95 %, which few reach
