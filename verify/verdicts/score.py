@@ -74,7 +74,7 @@ class Score:
 
     @property
     def reach(self) -> tuple[Tally, Tally]:
-        """Without shades: of the groups that were predicted to be right on longer operands how many are; of the others, how many are not."""
+        """Without shades: how many groups predicted to be right on longer operands are, and how many of the others are not."""
         judged = [row for row in self.rows if row.agrees is not None]
         yes, no = ([row for row in judged if (row.predicted == "exact") is wanted] for wanted in (True, False))
         return (
@@ -183,8 +183,8 @@ def sums(found: Score) -> Iterator[str]:
     yield f"{total.right} of {total.of} decided groups did as predicted ({share})."
     yes, no = found.reach
     yield (
-        f"Whether longer operands are answered right at all: {yes.right} of the {yes.of} groups predicted to be exact are, and {no.right} of the "
-        f"{no.of} predicted to fall short do ({no.low:.0%} to {no.high:.0%})."
+        f"Whether longer operands are answered right at all: {yes.right} of the {yes.of} groups predicted to be exact are, "
+        f"and {no.right} of the {no.of} predicted to fall short do ({no.low:.0%} to {no.high:.0%})."
     )
     left, unlearned = len(found.undetermined), sum(row.observed == NOT_LEARNED for row in found.rows)
     yield f"Of {groups} groups, {left} were left undetermined, and {unlearned} did not learn their task; {found.waiting} wait for networks."
