@@ -4,7 +4,7 @@ Ratios of the two in one run, taken turn by turn, as machines differ and are bus
 
 - training on the CPU, per process: processes of their own, one thread each, processor seconds;
 - training on the CPU, the machine: one fast process a core, one thread each, against one plain process with a thread a core; wall seconds;
-- both with --compile, too: once the kernels are there, which takes 30 to 60 s for a shape, and 3 s where they are on disk;
+- both with --compile, too, where there is a compiler: once the kernels are made, which takes 30 to 60 s, or 3 s where they are on disk;
 - evaluation: exact matches with the truth and with the truncated function, teacher-forced (study.scoring), against decoding token by
   token without a cache; and greedy decoding with a cache, which is run where outputs are wanted;
 - on a GPU: the members' steps of an ensemble of micro models against the steps of one plain loop.
@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._inductor import config
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainGPT, plain_greedy, plain_loss
@@ -125,22 +127,30 @@ def flops_of(action: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def training(spec: RunSpec, case: str, seconds: float, way: str = "fast") -> Row:
-    """One process against one process, a thread each."""
-    plains, fasts = [], []
+def ways() -> tuple[str, ...]:
+    """How training is done here: as it is and, where there is a compiler, in compiled kernels."""
+    return ("fast", "compiled") if shutil.which(config.cpp.cxx[1]) else ("fast",)
+
+
+def training(spec: RunSpec, case: str, seconds: float) -> list[Row]:
+    """One process against one process, a thread each; all ways in turns."""
+    turns: list[list[float]] = []
     for _ in range(ROUNDS):
-        plains += _processes(spec, "plain", seconds, "processor")
-        fasts += _processes(spec, way, seconds, "processor")
-    row = _row(PROCESS, way, spec, case, plains, fasts)
-    flops = flops_of(Trainer(spec, Path("/nonexistent"), "cpu", None).train_step)
-    return replace(row, share=flops * row.fast / peak())
+        turns.append([_processes(spec, way, seconds, "processor")[0] for way in ("plain", *ways())])
+    flops, top = flops_of(Trainer(spec, Path("/nonexistent"), "cpu", None).train_step), peak()
+    return [replace(row, share=flops * row.fast / top) for row in _rows(PROCESS, spec, case, turns)]
 
 
-def _row(name: str, way: str, spec: RunSpec, case: str, plains: list[float], fasts: list[float]) -> Row:
-    """Turns of both, in steps a second."""
+def _rows(name: str, spec: RunSpec, case: str, turns: list[list[float]]) -> list[Row]:
+    """Turns of the plain way and of each of ours, in steps a second."""
     tokens = Trainer(spec, Path("/nonexistent"), "cpu", None).batch(spec.batch)[0].token_NT.numel()
-    ratio = median(b / a for a, b in zip(plains, fasts, strict=True))
-    return Row(name + (COMPILED if way == "compiled" else ""), case, "steps", median(plains), median(fasts), ratio, tokens * median(fasts))
+    plain, *ours = zip(*turns, strict=True)
+    ratios = [median(b / a for a, b in zip(plain, each, strict=True)) for each in ours]
+    names = [name + (COMPILED if way == "compiled" else "") for way in ways()]
+    return [
+        Row(name, case, "steps", median(plain), median(each), ratio, tokens * median(each))
+        for name, each, ratio in zip(names, ours, ratios, strict=True)
+    ]
 
 
 def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: int = 128) -> Row:
@@ -177,13 +187,13 @@ def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: in
     return replace(row, plain=row.plain * count, fast=row.fast * count)
 
 
-def machine(spec: RunSpec, case: str, seconds: float, cores: int, way: str = "fast") -> Row:
+def machine(spec: RunSpec, case: str, seconds: float, cores: int) -> list[Row]:
     """One fast process a core against one plain process on all cores, in wall seconds, turn by turn."""
-    plains, fasts = [], []
+    turns: list[list[float]] = []
     for _ in range(3):
-        plains.append(sum(_processes(spec, "plain", seconds, "wall", threads=cores)))
-        fasts.append(sum(_processes(spec, way, seconds, "wall", count=cores)))
-    return _row(MACHINE, way, spec, case, plains, fasts)
+        plain = _processes(spec, "plain", seconds, "wall", threads=cores)
+        turns.append([sum(plain), *(sum(_processes(spec, way, seconds, "wall", count=cores)) for way in ways())])
+    return _rows(MACHINE, spec, case, turns)
 
 
 def _processes(spec: RunSpec, way: str, seconds: float, clock: str, count: int = 1, threads: int = 1) -> list[float]:
@@ -259,9 +269,9 @@ def measure(seconds: float, members: int) -> list[Row]:
     rows = []
     for preset, width in (("small", 6), ("nano", 6), ("micro", 20)):
         spec, case = spec_of(preset, width), f"{preset}, width {width}"
-        rows += [training(spec, case, seconds, way) for way in ("fast", "compiled")]
+        rows += training(spec, case, seconds)
         rows += [evaluation(spec, case, seconds, False), evaluation(spec, case, seconds, True)]
-    rows += [machine(spec_of("small"), f"small, width 6, {cores} cores", 4 * seconds, cores, way) for way in ("fast", "compiled")]
+    rows += machine(spec_of("small"), f"small, width 6, {cores} cores", 4 * seconds, cores)
     rows.append(ensemble(spec_of("nano"), f"nano, width 6, {members} members", seconds, members, "cpu"))
     if torch.cuda.is_available():
         rows.append(ensemble(spec_of("micro", 20), "micro, width 20, 64 members", seconds, 64, "cuda"))

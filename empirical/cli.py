@@ -79,6 +79,7 @@ def run_command(
     """Train one network and store it, its metrics and its evaluation. A finished spec is loaded, an interrupted one resumed."""
     from empirical.process import keep_memory
     from empirical.runs.settings import make_spec
+    from empirical.runs.store import finished
     from empirical.training.compiled import check_compiler
     from empirical.training.loop import train as train_network
     from empirical.training.progress import bar
@@ -96,10 +97,10 @@ def run_command(
         }
     )  # fmt: skip
     where = usable_device(device)
-    if compiled:
+    if compiled and not finished(results / spec.digest):
         check_compiler(where)
     with bar(spec.steps, f"{group or spec.digest} seed {seed}") as report, interruptible():
-        done = train_network(spec, results, where, group, report, compiles=compiled)
+        done = train_network(spec, results, where, group, report, compiled=compiled)
     print(json.dumps(done.result, indent=1) if as_json else _text(done))
 
 

@@ -67,7 +67,8 @@ def test_the_plain_loop_is_the_same_model() -> None:
 def test_training_is_compared_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "ROUNDS", 1)
     spec = small()
-    rows = [training.training(spec, "x", 0.01), training.ensemble(spec, "x", 0.01, 2, "cpu")]
+    monkeypatch.setattr(training, "ways", lambda: ("fast",))
+    rows = [*training.training(spec, "x", 0.01), training.ensemble(spec, "x", 0.01, 2, "cpu")]
     rows += [training.evaluation(spec, "x", 0.01, cached, 8) for cached in (False, True)]
     assert all(row.plain > 0 and row.fast > 0 and row.tokens > 0 for row in rows)
     assert rows[0].share is not None

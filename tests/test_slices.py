@@ -14,7 +14,7 @@ from empirical.runs.store import Run, failures
 from empirical.training.ensemble import train_together
 from empirical.training.loop import train
 from empirical.training.sweep import TIME_UP, Processes, jobs_of, sweep
-from empirical.training.worker import Place
+from empirical.training.worker import Terms
 from tests.command import called, refused
 from tests.networks import TINY
 from tests.test_sweep import Here, Watcher
@@ -55,7 +55,7 @@ def test_an_ensemble_cut_at_any_step_ends_like_a_straight_one(tmp_path: Path, mo
 
 def test_a_worker_stops_in_time_and_is_no_failure(tmp_path: Path) -> None:
     job = JOBS[0]
-    assert Processes(Place(tmp_path, until=0), 1).attempt(job, lambda row: None) == TIME_UP
+    assert Processes(Terms(tmp_path, until=0), 1).attempt(job, lambda row: None) == TIME_UP
     assert sorted(path.name for path in (tmp_path / job.spec.digest).iterdir()) == ["checkpoint.pt", "spec.json"]
 
 

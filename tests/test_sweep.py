@@ -24,7 +24,7 @@ from empirical.runs.store import claimed, failures, finished, load_run
 from empirical.training.board import Board
 from empirical.training.loop import train
 from empirical.training.sweep import Failure, Hear, Job, Processes, jobs_of, sweep
-from empirical.training.worker import Place, work
+from empirical.training.worker import Terms, work
 from tests.command import ROOT, called, refused
 from tests.networks import TINY
 from theory.errors import InputError
@@ -61,7 +61,7 @@ class Here:
         if self.planted.get(job.spec.seed):
             return self.planted[job.spec.seed].pop(0)
         try:
-            work(Place(self.results).job(job.spec, job.group), hear)
+            work(Terms(self.results).job(job.spec, job.group), hear)
         except OSError as error:
             return Failure(str(error))
         return None
@@ -187,7 +187,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_file_that_may_not_grow_is_an_error_and_not_a_result(tmp_path: Path) -> None:
     """The real thing: the kernel refuses to write more than 2 kB into a file."""
-    job = Place(tmp_path).job(JOBS[0].spec, None)
+    job = Terms(tmp_path).job(JOBS[0].spec, None)
     limit = "import resource, sys, json; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
     code = f"{limit}from empirical.training.worker import work; work(json.loads(sys.stdin.readline()))"
     child = subprocess.run(
@@ -214,7 +214,7 @@ def test_one_process_at_a_time_writes_a_run(tmp_path: Path) -> None:
 def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     """kill -9 in the middle of a run: the other run does not notice, the second attempt ends like an undisturbed one."""
     jobs = jobs_of([Group("g", replace(TINY, steps=200), (0, 1))])
-    executor = Processes(Place(tmp_path), slots=2)
+    executor = Processes(Terms(tmp_path), slots=2)
     killed: list[int] = []
 
     def hear(job: Job, row: dict[str, Any]) -> None:
@@ -312,10 +312,10 @@ def test_ray_gives_the_same_results(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(InputError, match="no Ray cluster at"):
-        RayTasks(Place(tmp_path), 2)
+        RayTasks(Terms(tmp_path), 2)
     monkeypatch.delenv("RAY_ADDRESS")
     rows: list[dict[str, Any]] = []
-    swept = sweep(JOBS, tmp_path / "ray", RayTasks(Place(tmp_path / "ray"), 2), Watcher(lambda job, row: rows.append(row)))
+    swept = sweep(JOBS, tmp_path / "ray", RayTasks(Terms(tmp_path / "ray"), 2), Watcher(lambda job, row: rows.append(row)))
     assert len(swept.trained) == 3
     sweep(JOBS, tmp_path / "here", Here(tmp_path / "here"), Watcher())
     for job in JOBS:

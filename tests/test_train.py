@@ -22,7 +22,7 @@ from empirical.runs.store import failures, load_model, load_run
 from empirical.study.evaluate import answer, evaluate_weights
 from empirical.training.faults import TrainingError
 from empirical.training.loop import Trainer, build_model, learning_rate, load_checkpoint, loss_of, price_at, train
-from empirical.training.worker import Place
+from empirical.training.worker import Terms
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -61,7 +61,7 @@ def test_a_resumed_run_ends_like_a_straight_one(name: str, tmp_path: Path) -> No
 
 def test_a_killed_run_ends_like_a_straight_one(tmp_path: Path) -> None:
     spec = replace(TINY, steps=400)
-    job = Place(tmp_path / "killed").job(spec, None)
+    job = Terms(tmp_path / "killed").job(spec, None)
     code = "import empirical.training.loop as t, json, sys; t.SAVE_EVERY_S = 0; "
     code += "from empirical.training.worker import work; work(json.load(sys.stdin))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -184,7 +184,8 @@ def test_out_of_memory_names_the_batch_that_fits(fits: int, remedy: str, tmp_pat
     trainer = Trainer(TINY, tmp_path, "cpu", None)
     backward = trainer.backward
 
-    def limited(count: int) -> torch.Tensor:
+    def limited(count: int, compiled: bool = True) -> torch.Tensor:
+        assert compiled is (count == TINY.batch)  # smaller batches are tried without making kernels for them
         if count > fits:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand more")
         return backward(count)

@@ -265,7 +265,7 @@ def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) 
     assert "1 of 2 decided groups did as predicted (50%; 95 % interval 1% to 99%)." in text
     assert "| rule: r | 1 of 2 | 1% to 99% |" in text
     assert [(tally.right, tally.of) for tally in found.reach] == [(0, 0), (1, 2)]
-    assert "0 of the 0 groups predicted to be exact are, and 1 of the 2 predicted to fall short do (1% to 99%)." in text
+    assert "0 of 0 groups predicted to be are (0% to 100%), and 1 of 2 predicted not to be are not (1% to 99%)." in text
     said = "Of 1 groups predicted to truncate, 1 agree with the truncated function on half of the answers at n+1 or more (100% the least"
     assert said in text
     assert "| wrong | a + b, base 10, absolute, padded | fails | exact | 100 % | 100 % |" in text

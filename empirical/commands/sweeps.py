@@ -16,7 +16,7 @@ from theory.errors import InputError
 
 if TYPE_CHECKING:
     from empirical.training.sweep import Job, Swept
-    from empirical.training.worker import Place
+    from empirical.training.worker import Terms
 
 PlanFile = Annotated[Path, typer.Argument(help="TOML plan: one table per group, with a list of seeds")]
 EXECUTORS = "embedded (a process per run), ray (local, or at RAY_ADDRESS), or ensemble (runs of one shape as one model: for a GPU)"
@@ -51,7 +51,7 @@ def sweep(
     from empirical.runs.grid import read_grid
     from empirical.runs.plan import read_plan
     from empirical.training.sweep import jobs_of
-    from empirical.training.worker import Place
+    from empirical.training.worker import Terms
 
     axes = [word for word in plan or () if "=" in word]
     files = [word for word in plan or () if "=" not in word]
@@ -66,7 +66,7 @@ def sweep(
             raise InputError("--compile goes with runs in processes of their own, not with --executor ensemble")
         return _together(planned, results, device, jobs, until, as_json)
     with interruptible():
-        swept = _swept(planned, Place(results, device, until, compiled), executor, jobs, share, retries, as_json)
+        swept = _swept(planned, Terms(results, device, until, compiled), executor, jobs, share, retries, as_json)
     if as_json:
         ended = {"trained": list(swept.trained), "stored": list(swept.stored), "failed": swept.failed, "left": list(swept.left)}
         print(json.dumps(ended, indent=1))
@@ -101,7 +101,7 @@ def _together(planned: Any, results: Path, device: str, size: int | None, until:
 
 
 def _swept(
-    planned: list[Job], asked: Place, executor: str, slots: int | None, share: float, retries: int, quiet: bool
+    planned: list[Job], asked: Terms, executor: str, slots: int | None, share: float, retries: int, quiet: bool
 ) -> Swept:
     from empirical.training.board import Board
     from empirical.training.compiled import check_compiler
@@ -113,16 +113,16 @@ def _swept(
     if not 0 < share <= 1:
         raise InputError(f"--share {share}: must lie above 0, and at 1 at most")
     waiting, elsewhere = unfinished(planned, asked.results), executor == "ray" and asked.device == "cuda"
-    place = asked if elsewhere else replace(asked, device=usable_device(asked.device))  # a cluster may have what this machine lacks
-    if place.compiled:
-        check_compiler(place.device)
+    terms = asked if elsewhere else replace(asked, device=usable_device(asked.device))  # a cluster may have what this machine lacks
+    if terms.compiled and waiting:
+        check_compiler(terms.device)
     with Board(waiting) as board:
         make = Processes if executor == "embedded" else RayTasks
-        chosen: Executor = make(place, slots, share)
+        chosen: Executor = make(terms, slots, share)
         if not quiet:
             limit = f", {min(chosen.slots, len(waiting))} at a time" if waiting else ""
             print(f"{len(planned)} runs planned, {len(waiting)} to train{limit}", flush=True)
-        return sweep(planned, place.results, chosen, board, retries, place.until)
+        return sweep(planned, terms.results, chosen, board, retries, terms.until)
 
 
 def export(

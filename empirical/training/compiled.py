@@ -18,32 +18,30 @@ def check_compiler(device: str) -> None:
     from torch._inductor import config
 
     if device != "cpu":
-        raise InputError(f"--compile is for the CPU: leave it out with --device {device}")
+        raise InputError("--compile is for the CPU: leave it out, or give --device cpu")
     compiler = config.cpp.cxx[1]
     if shutil.which(compiler) is None:
         raise InputError(f"--compile: no C++ compiler {compiler}: install one, name it in CXX, or leave --compile out")
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function up to float error, compiled when it is first called; kernels are kept on disk for the next process.
-
-    Raises:
-        InputError: by the function it returns, where the compiler fails.
-    """
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function up to float error, in kernels that are made when it is first called, and kept on disk for the next process."""
     import torch
     from torch._dynamo import config as tracing
-    from torch._dynamo.exc import TorchDynamoException
     from torch._inductor import config as making
 
-    tracing.recompile_limit = 1000  # each shape of network is a compilation of its own, and a process may train many
+    # each shape of network is a compilation of its own, and a process may train many
+    tracing.cache_size_limit = tracing.accumulated_cache_size_limit = 1000
     making.compile_threads = 1  # a pool of compiling processes would take the other cores' time, and outlive a run that is killed
-    fast = torch.compile(function, dynamic=False, fullgraph=True)
+    return torch.compile(function, dynamic=False, fullgraph=True)
 
-    def call(*given: Any) -> Any:
-        try:
-            return fast(*given)
-        except TorchDynamoException as error:
-            cause = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise InputError(f"--compile: the compiler failed, leave --compile out: {cause}") from None
 
-    return call
+def compiler_failed(error: RuntimeError) -> str | None:
+    """Why kernels could not be made, in one line; None where the error is of another kind."""
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
+
+    if not isinstance(error, TorchDynamoException | FailOnRecompileLimitHit):
+        return None
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = (line for line in lines if "error:" in line or "No space left" in line)
+    return next(telling, lines[0] if lines else type(error).__name__)

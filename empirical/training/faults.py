@@ -1,4 +1,4 @@
-"""What may end a training before its last step: a loss that is no number, no memory, Ctrl-C, and the time that is up."""
+"""What may end a training before its last step: a loss that is no number, no memory, a compiler that fails, Ctrl-C, the time that is up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 
 from empirical.runs.spec import RunSpec
 from empirical.runs.store import record_failure
+from empirical.training.compiled import compiler_failed
 from theory.errors import InputError
 
 
@@ -73,6 +74,25 @@ def memory_guard(spec: RunSpec, folder: Path, attempt: Callable[[int], object]) 
     record_failure(folder, entry)
     remedy = f"a batch of {fits} fits" if fits else "not even a batch of 1 fits: choose a smaller model"
     raise TrainingError(f"run {spec.digest}: out of memory with a batch of {spec.batch} lines: {remedy}")
+
+
+@contextmanager
+def compiler_guard(spec: RunSpec, folder: Path, stopped: Callable[[], bool]) -> Iterator[None]:
+    """Where kernels cannot be made, say why. Ctrl-C ends a compiler before it ends a step, and is then what happened.
+
+    Raises:
+        TrainingError: they cannot; the attempt is on record.
+        KeyboardInterrupt: the compiler was stopped.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if (why := compiler_failed(error)) is None:
+            raise
+        if stopped():
+            raise KeyboardInterrupt("stopped while kernels were made") from None
+        record_failure(folder, {"message": "the compiler failed", "seed": spec.seed, "error": why})
+        raise TrainingError(f"run {spec.digest}: --compile: the compiler failed, leave --compile out: {why}") from None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ from empirical.runs.store import (
     write_atomically,
 )
 from empirical.study.evaluate import EVALUATION_SEED, draw_test, evaluate, watched
-from empirical.training.compiled import compiled
-from empirical.training.faults import interruptible, memory_guard, refuse_nan
+from empirical.training.compiled import fused
+from empirical.training.faults import compiler_guard, interruptible, memory_guard, refuse_nan
 from theory.errors import InputError
 
 CHECKPOINT = "checkpoint.pt"
@@ -155,9 +156,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 class Trainer:
     """One run in its folder: restores the newest checkpoint, trains on, and writes the result."""
 
-    def __init__(self, spec: RunSpec, results: Path, device: str, group: str | None, compiles: bool = False) -> None:
+    def __init__(self, spec: RunSpec, results: Path, device: str, group: str | None, compiled: bool = False) -> None:
         self.spec, self.group, self.results = spec, group, results
-        self.compiles, self.loss = compiles, compiled(loss_of) if compiles else loss_of
+        self.compiled, self.loss = compiled, fused(loss_of) if compiled else loss_of
         self.provenance = provenance()  # of the code that trains, whatever is edited meanwhile
         self.folder = results / spec.digest
         self.device = make_device(device)
@@ -165,6 +166,8 @@ class Trainer:
         groups = decay_groups(dict(self.model.named_parameters()), spec.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=spec.lr, betas=(0.9, 0.99), fused=True)
         self.stream, self.id_lines = Stream(spec, self.device), id_lines(spec, self.device)
+        if compiled and spec.make_layout().unpadded and self.stream.renderer.known is None:
+            raise InputError("--compile: these unpadded lines have too many shapes, each with kernels of its own: leave --compile out")
         self.seed = torch.tensor(spec.seed, device=self.device)
         self.step, self.seconds, self.metrics = 0, 0.0, list[dict[str, Any]]()
         self._restore()
@@ -176,12 +179,12 @@ class Trainer:
         lines, use_N = self.stream.lines(count, step, Noise(key))
         return lines, use_N, Noise(key, DROPOUT)
 
-    def backward(self, count: int) -> Tensor:
-        """The loss of a batch, and its gradients."""
+    def backward(self, count: int, compiled: bool = True) -> Tensor:
+        """The loss of a batch, and its gradients; in compiled kernels only where the run is, and where they are made for this batch."""
         lines, use_N, noise = self.batch(count)
         price = price_at(self.spec, torch.tensor(self.step, device=self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss: Tensor = self.loss(self.model, lines, use_N, noise, price)
+            loss: Tensor = (self.loss if compiled else loss_of)(self.model, lines, use_N, noise, price)
         self.optimiser.zero_grad()
         loss.backward()
         return loss.detach()
@@ -212,7 +215,8 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self.folder / "spec.json", to_json(self.spec.to_dict()))
         registered = registrations(self.results).get(self.spec.digest)
-        with interruptible(until) as stopped, memory_guard(self.spec, self.folder, self.backward):
+        spec, folder, smaller = self.spec, self.folder, partial(self.backward, compiled=False)
+        with interruptible(until) as stopped, memory_guard(spec, folder, smaller), compiler_guard(spec, folder, stopped):
             self._train(report, stopped)
         return self._finish(registered)
 
@@ -239,7 +243,7 @@ class Trainer:
             "predictions": registered,
             "device": device_name(self.device),
             "wall_s": round(self.seconds, 1),
-            **({"compiled": True} if self.compiles else {}),
+            **({"compiled": True} if self.compiled else {}),
             **self.provenance,
         })  # fmt: skip
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -247,7 +251,8 @@ class Trainer:
 
     def _save(self) -> None:
         state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "code": self.provenance["code_sha256"]}
-        save_checkpoint(self.folder / CHECKPOINT, {**state, "step": self.step, "seconds": self.seconds, "metrics": self.metrics})
+        done = {"step": self.step, "seconds": self.seconds, "metrics": self.metrics, "compiled": self.compiled}
+        save_checkpoint(self.folder / CHECKPOINT, {**state, **done})
 
     def _restore(self) -> None:
         if (state := load_checkpoint(self.folder / CHECKPOINT, self.provenance["code_sha256"])) is None:
@@ -255,6 +260,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds, self.metrics = state["step"], state["seconds"], state["metrics"]
+        self.compiled |= state["compiled"]  # a run that was compiled in part says so
 
 
 def device_name(device: torch.device) -> str:
@@ -286,7 +292,7 @@ def store_run(model: GPT, spec: RunSpec, folder: Path, metrics: list[dict[str, A
 
 def train(
     spec: RunSpec, results: Path, device: str = "cpu", group: str | None = None, report: Report = lambda row: None, until: float = math.inf,
-    compiles: bool = False,
+    compiled: bool = False,
 ) -> Run:
     """The finished run of a spec: loaded when it is stored already, else trained (or resumed) and stored.
 
@@ -299,4 +305,4 @@ def train(
     with claimed(folder):
         if finished(folder):  # by another process, since
             return load_run(folder)
-        return Trainer(spec, results, device, group, compiles).run(report, until)
+        return Trainer(spec, results, device, group, compiled).run(report, until)

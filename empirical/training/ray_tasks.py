@@ -19,7 +19,7 @@ from typing import Any
 from empirical.runs.archive import import_runs, write_archive
 from empirical.runs.store import ROOT, Busy, finished
 from empirical.training.sweep import TAIL, TIME_UP, Failure, Hear, Job
-from empirical.training.worker import BUSY, REFUSED, STOPPED, Place, work
+from empirical.training.worker import BUSY, REFUSED, STOPPED, Terms, work
 from theory.errors import InputError
 
 MAX_SLOTS = 256  # tasks handed to Ray at a time; Ray runs as many as it has room for
@@ -29,12 +29,12 @@ POLL_S = 0.5
 class RayTasks:
     """One Ray task per attempt, of one core and, on CUDA, of a share of a GPU. Ray does the scheduling, the sweep the retries."""
 
-    def __init__(self, place: Place, slots: int | None = None, share: float = 1.0) -> None:
+    def __init__(self, terms: Terms, slots: int | None = None, share: float = 1.0) -> None:
         try:
             self.ray: Any = importlib.import_module("ray")
         except ImportError:
             raise InputError("--executor ray needs Ray: pip install 'arith-theory[ray]'") from None
-        self.place, self.slots = replace(place, results=place.results.resolve()), slots or MAX_SLOTS
+        self.terms, self.slots = replace(terms, results=terms.results.resolve()), slots or MAX_SLOTS
         address = os.environ.get("RAY_ADDRESS")
         here = str(ROOT)
         code = {"py_modules": [f"{here}/theory", f"{here}/empirical"]} if address else {"env_vars": {"PYTHONPATH": here}}
@@ -46,7 +46,7 @@ class RayTasks:
             self.ray.init(**options, runtime_env=code, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
             raise InputError(f"no Ray cluster{f' at {address}' if address else ''}: {_line(error)}: check RAY_ADDRESS") from None
-        gpus = share if place.device == "cuda" else 0
+        gpus = share if terms.device == "cuda" else 0
         if self.ray.cluster_resources().get("GPU", 0) < gpus:
             self.close()
             raise InputError("device cuda: the Ray cluster has no GPU, use --device cpu")
@@ -56,7 +56,7 @@ class RayTasks:
     def attempt(self, job: Job, hear: Hear) -> Failure | None:
         seen = None
         try:
-            task = self.task.remote(self.place.job(job.spec, job.group), job.spec.digest, self.board)
+            task = self.task.remote(self.terms.job(job.spec, job.group), job.spec.digest, self.board)
             while not self.ray.wait([task], timeout=POLL_S)[0]:
                 if (row := self.ray.get(self.board.last.remote(job.spec.digest))) not in (None, seen):
                     hear(row)
@@ -69,9 +69,9 @@ class RayTasks:
             if code == STOPPED:
                 return TIME_UP
             return Failure(message, code, again=False, kept=False)
-        if not finished(self.place.results / job.spec.digest):
+        if not finished(self.terms.results / job.spec.digest):
             try:
-                import_runs(io.BytesIO(data), self.place.results)
+                import_runs(io.BytesIO(data), self.terms.results)
             except InputError as damaged:
                 return Failure(str(damaged))
         return None

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from empirical.runs.plan import Group
 from empirical.runs.spec import RunSpec
 from empirical.runs.store import ROOT, finished, load_run, record_failure
-from empirical.training.worker import BUSY, REFUSED, STOPPED, Place
+from empirical.training.worker import BUSY, REFUSED, STOPPED, Terms
 from theory.errors import InputError
 
 Hear = Callable[[dict[str, Any]], None]
@@ -167,11 +167,11 @@ def _attempt(job: Job, results: Path, executor: Executor, watcher: Watcher) -> F
 class Processes:
     """One child process per attempt, with one thread. On GPUs, slots go round the devices that this process sees."""
 
-    def __init__(self, place: Place, slots: int | None = None, share: float = 1.0) -> None:
+    def __init__(self, terms: Terms, slots: int | None = None, share: float = 1.0) -> None:
         """`share` is the part of a GPU that one run takes; by default there are as many slots as cores, or as parts of GPUs."""
-        self.place, self.closed = place, False
-        devices = _gpus() if place.device == "cuda" else [""]
-        self.slots = slots or (len(devices) * max(1, int(1 / share)) if place.device == "cuda" else _cores())
+        self.terms, self.closed = terms, False
+        devices = _gpus() if terms.device == "cuda" else [""]
+        self.slots = slots or (len(devices) * max(1, int(1 / share)) if terms.device == "cuda" else _cores())
         self.free: SimpleQueue[str] = SimpleQueue()
         for slot in range(self.slots):
             self.free.put(devices[slot % len(devices)])
@@ -200,7 +200,7 @@ class Processes:
         tail: deque[str] = deque(maxlen=TAIL)
         with child:
             with suppress(BrokenPipeError):
-                child.stdin.write(json.dumps(self.place.job(job.spec, job.group)) + "\n")
+                child.stdin.write(json.dumps(self.terms.job(job.spec, job.group)) + "\n")
                 child.stdin.flush()
             for line in child.stdout:
                 row = _row(line)

@@ -25,8 +25,8 @@ REFUSED, BUSY, STOPPED = 2, 75, 130
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where and how the runs of a sweep are trained: their store, a device, until what time, and whether in compiled kernels."""
+class Terms:
+    """On what terms the runs of a sweep are trained: their store, a device, until what time, and whether in compiled kernels."""
 
     results: Path
     device: str = "cpu"
@@ -39,7 +39,7 @@ class Place:
 
 
 def work(job: dict[str, Any], report: Callable[[dict[str, Any]], None] = lambda row: None) -> Run:
-    """The run of a job (of `Place.job`), with one thread."""
+    """The run of a job (of `Terms.job`), with one thread."""
     from empirical.process import settle
     from empirical.training.loop import train
 

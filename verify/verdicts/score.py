@@ -183,8 +183,8 @@ def sums(found: Score) -> Iterator[str]:
     yield f"{total.right} of {total.of} decided groups did as predicted ({share})."
     yes, no = found.reach
     yield (
-        f"Whether longer operands are answered right at all: {yes.right} of the {yes.of} groups predicted to be exact are, "
-        f"and {no.right} of the {no.of} predicted to fall short do ({no.low:.0%} to {no.high:.0%})."
+        f"Exact on longer operands or not, whatever the shade: {yes.right} of {yes.of} groups predicted to be are ({yes.low:.0%} to "
+        f"{yes.high:.0%}), and {no.right} of {no.of} predicted not to be are not ({no.low:.0%} to {no.high:.0%})."
     )
     left, unlearned = len(found.undetermined), sum(row.observed == NOT_LEARNED for row in found.rows)
     yield f"Of {groups} groups, {left} were left undetermined, and {unlearned} did not learn their task; {found.waiting} wait for networks."
