@@ -111,11 +111,12 @@ def test_the_command_without_a_process_of_its_own(network: Run, tmp_path: Path) 
 
 
 def decide(verdicts: Sequence[str], outcome: str = "certified") -> Verdict:
-    runs = [Run(replace(DOUBLING, seed=seed), {"group": "g"}, Path("x")) for seed in range(len(verdicts))]
+    rows = [{"length": DOUBLING.training.longest, "truth": 90 if name == "unlearned" else 95, "examples": 100} for name in verdicts]
+    runs = [Run(replace(DOUBLING, seed=seed), {"group": "g", "evaluation": [row]}, Path("x")) for seed, row in enumerate(rows)]
 
     def fabricated(found: Sequence[Run]) -> list[Outcome]:
         named = [(run.spec.digest, run.spec.seed, verdicts[run.spec.seed]) for run in found]
-        told = {name: {"truncating": ({"blind": True, "reads": False}.get(name), name)} for name in verdicts}
+        told = {name: {"truncating": ({"blind": True, "unlearned": True, "reads": False}.get(name), name)} for name in verdicts}
         return [Outcome(digest, seed, verdict, f"it is {verdict}", 36, 1.5, told=told[verdict]) for digest, seed, verdict in named]
 
     (verdict,) = run_claims([claim(outcome)], ["c"], runs, 20, 0, certify=fabricated)
@@ -137,6 +138,8 @@ def decide(verdicts: Sequence[str], outcome: str = "certified") -> Verdict:
         (["blind"] * 2, "truncating", SUPPORTED, "2 of 2 networks truncating"),
         (["blind", "reads"], "truncating", REFUTED, "1 of 2 networks truncating"),
         (["blind", "certified"], "truncating", INCONCLUSIVE, "1 of 2 networks truncating"),  # not decided
+        (["blind", "unlearned"], "truncating", INCONCLUSIVE, "1 of 2 networks truncating"),  # it may read nothing as it knows nothing
+        (["reads", "unlearned"], "truncating", REFUTED, "0 of 2 networks truncating"),
         (["blind", "error"], "truncating", ERROR, "it is error"),
         (["blind"] * 2, "local", ERROR, "0 of 2 networks local"),  # nothing is told about that
     ],

@@ -238,6 +238,16 @@ def reads_everything(model: GPT) -> None:
     here.get_parameter("out.weight")[:, :size] = 0
 
 
+def test_inputs_of_any_number_of_digits_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that reads all of a wide field has more inputs than a 64-bit number counts."""
+    monkeypatch.setattr("verify.certificates.sparse.SAMPLE", 2)
+    (tmp_path / "random").mkdir()
+    found = certify(spoilt(tmp_path, stored(tmp_path / "random", replace(LOW, width=40)), reads_everything), limit=1)
+    assert found.findings.total is not None
+    assert found.findings.total > 2**64
+    assert found.verdict == "refuted"
+
+
 def test_a_harmless_leak_is_proved_harmless(network: Run, tmp_path: Path) -> None:
     """All digits are read, so all inputs are tried; there may be no wrong one among them."""
     leaky = spoilt(tmp_path, network, reads_everything)

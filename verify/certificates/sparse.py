@@ -163,8 +163,10 @@ class Reading:
         for index_N in torch.arange(self.count() if whole else SAMPLE).split(BATCH):
             found = {kind: torch.zeros(len(index_N), spec.width, dtype=torch.long) for kind in "ab"}
             for number, (kind, place) in enumerate(self.digits):
-                counted_N = index_N // spec.base**number % spec.base
-                found[kind][:, place] = counted_N if whole else torch.randint(spec.base, index_N.shape, generator=generator)
+                if whole:
+                    found[kind][:, place] = index_N // spec.base**number % spec.base
+                else:
+                    found[kind][:, place] = torch.randint(spec.base, index_N.shape, generator=generator)
             yield Pairs(found["a"], found["b"], torch.full((len(index_N),), spec.width))
 
     @property

@@ -22,6 +22,7 @@ from verify.checks import CheckResult, run_check
 from verify.claims.schema import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, ProbesEvidence, RunsEvidence
 from verify.verdicts import evidence as ev
 from verify.verdicts.basis import Basis, describe, prepare
+from verify.verdicts.observed import LEARNED
 from verify.verdicts.probes import Job as ProbeJob
 from verify.verdicts.probes import Probe, Probed, jobs_of, probe_jobs
 from verify.verdicts.reevaluate import Fresh, Job, evaluate_jobs
@@ -192,8 +193,9 @@ def certify_group(
     try:
         networks = ev.of_group(runs, group)
         absent = ev.missing(networks, group)
+        by_digest = {run.spec.digest: run for run in networks}
         for one in certify(networks):
-            found.append(_as_asked(one, evidence))
+            found.append(_as_asked(one, evidence, by_digest[one.digest]))
     except Exception as error:  # as above: our checker's, not the claim's
         return _verdict(claim, ERROR, describe(error), {})
     facts = {"networks": [asdict(one) for one in found]}
@@ -212,9 +214,14 @@ def certify_group(
     return _verdict(claim, SUPPORTED, f"{len(found)} of {len(found)} networks {wanted}; {_example(found)}", facts)
 
 
-def _as_asked(one: Outcome, evidence: CertificateEvidence) -> Outcome:
+def _as_asked(one: Outcome, evidence: CertificateEvidence, run: Run) -> Outcome:
+    """What a network reads speaks for a claim only where it learned its task: one that learned nothing may read nothing."""
     if evidence.outcome in ("truncating", "local"):
-        return one.as_told(evidence.outcome)
+        told = one.as_told(evidence.outcome)
+        if told.verdict == evidence.outcome and not ev.learned_in_distribution(run, LEARNED):
+            unlearned = f"right on less than {LEARNED:.0%} of held-out pairs of the longest trained length"
+            return replace(told, verdict="undecided", shown=unlearned)
+        return told
     return one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits))
 
 
