@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -45,7 +45,7 @@ from empirical.training.loop import Trainer, learning_rate
 HERE = Path(__file__).resolve().parent
 PROCESS, MACHINE, COMPILED = "training, a process", "training, the machine", ", compiled"
 BARS = {PROCESS: 1.5, PROCESS + COMPILED: 1.5, MACHINE: 2.5, MACHINE + COMPILED: 2.5, "evaluation": 20.0, "ensemble on a GPU": 10.0}
-ROUNDS = 5
+ROUNDS, TURNS = 5, 15  # of what is timed in one process, and of processes
 
 
 def spec_of(preset: str, width: int = 6, batch: int = 64) -> RunSpec:
@@ -134,9 +134,7 @@ def ways() -> tuple[str, ...]:
 
 def training(spec: RunSpec, case: str, seconds: float) -> list[Row]:
     """One process against one process, a thread each; all ways in turns."""
-    turns: list[list[float]] = []
-    for _ in range(ROUNDS):
-        turns.append([_processes(spec, way, seconds, "processor")[0] for way in ("plain", *ways())])
+    turns = _turns(spec, [(way, 1, 1) for way in ("plain", *ways())], seconds / 2, "processor")
     flops, top = flops_of(Trainer(spec, Path("/nonexistent"), "cpu", None).train_step), peak()
     return [replace(row, share=flops * row.fast / top) for row in _rows(PROCESS, spec, case, turns)]
 
@@ -189,23 +187,41 @@ def evaluation(spec: RunSpec, case: str, seconds: float, cached: bool, count: in
 
 def machine(spec: RunSpec, case: str, seconds: float, cores: int) -> list[Row]:
     """One fast process a core against one plain process on all cores, in wall seconds, turn by turn."""
-    turns: list[list[float]] = []
-    for _ in range(3):
-        plain = _processes(spec, "plain", seconds, "wall", threads=cores)
-        turns.append([sum(plain), *(sum(_processes(spec, way, seconds, "wall", count=cores)) for way in ways())])
+    turns = _turns(spec, [("plain", 1, cores), *((way, cores, 1) for way in ways())], seconds, "wall")
     return _rows(MACHINE, spec, case, turns)
 
 
-def _processes(spec: RunSpec, way: str, seconds: float, clock: str, count: int = 1, threads: int = 1) -> list[float]:
-    """Steps a second of so many processes side by side."""
+def _turns(spec: RunSpec, teams: Sequence[tuple[str, int, int]], seconds: float, clock: str) -> list[list[float]]:
+    """Steps a second of each team in turns: a way of training, processes side by side, threads each. All live on between turns."""
+    running = [[_start(spec, way, seconds, clock, threads) for _ in range(count)] for way, count, threads in teams]
+    try:
+        for child in (child for team in running for child in team):
+            _heard(child)  # ready, and its kernels made
+        return [[_asked(team) for team in running] for _ in range(TURNS)]
+    finally:
+        for child in (child for team in running for child in team):
+            child.communicate()
+
+
+def _start(spec: RunSpec, way: str, seconds: float, clock: str, threads: int) -> subprocess.Popen[str]:
     job = json.dumps({"spec": spec.to_dict(), "way": way, "seconds": seconds, "clock": clock, "threads": threads})
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(HERE.parent)}
     command = [sys.executable, "-m", "benchmarks.training", "--job", job]
-    children = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(count)]
-    for child in children:  # all are ready before the first begins
-        assert child.stdout is not None
-        child.stdout.readline()
-    return [float(child.communicate("go\n")[0]) for child in children]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def _asked(team: Sequence[subprocess.Popen[str]]) -> float:
+    """Steps a second of processes that begin together."""
+    for child in team:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    return sum(float(_heard(child)) for child in team)
+
+
+def _heard(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline()
 
 
 def work(job: dict[str, Any]) -> None:
@@ -220,8 +236,8 @@ def work(job: dict[str, Any]) -> None:
     for _ in range(5):
         trainer.train_step()
     print("ready", flush=True)
-    sys.stdin.readline()
-    print(rate(trainer.train_step, job["seconds"], time.perf_counter if job["clock"] == "wall" else time.process_time))
+    for _ in sys.stdin:
+        print(rate(trainer.train_step, job["seconds"], time.perf_counter if job["clock"] == "wall" else time.process_time), flush=True)
 
 
 def ensemble(spec: RunSpec, case: str, seconds: float, members: int, device: str) -> Row:
@@ -271,7 +287,7 @@ def measure(seconds: float, members: int) -> list[Row]:
         spec, case = spec_of(preset, width), f"{preset}, width {width}"
         rows += training(spec, case, seconds)
         rows += [evaluation(spec, case, seconds, False), evaluation(spec, case, seconds, True)]
-    rows += machine(spec_of("small"), f"small, width 6, {cores} cores", 4 * seconds, cores)
+    rows += machine(spec_of("small"), f"small, width 6, {cores} cores", seconds, cores)
     rows.append(ensemble(spec_of("nano"), f"nano, width 6, {members} members", seconds, members, "cpu"))
     if torch.cuda.is_available():
         rows.append(ensemble(spec_of("micro", 20), "micro, width 20, 64 members", seconds, 64, "cuda"))

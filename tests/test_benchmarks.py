@@ -66,6 +66,7 @@ def test_the_plain_loop_is_the_same_model() -> None:
 
 def test_training_is_compared_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "ROUNDS", 1)
+    monkeypatch.setattr(training, "TURNS", 2)
     spec = small()
     monkeypatch.setattr(training, "ways", lambda: ("fast",))
     rows = [*training.training(spec, "x", 0.01), training.ensemble(spec, "x", 0.01, 2, "cpu")]
