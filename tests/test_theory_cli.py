@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -255,10 +256,12 @@ def test_a_long_computation_can_be_interrupted(line: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_output_that_finds_no_room_is_one_line() -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+def test_output_that_finds_no_room_is_one_line(buffered: bool) -> None:
     line = [sys.executable, "-c", "from theory.cli import main; main()", "predict"]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(line, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+        done = subprocess.run(line, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert done.stderr.startswith("error: standard output: No space left on device")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from errno import ENOSPC
@@ -47,6 +48,7 @@ def run(application: Callable[..., Any]) -> NoReturn:
     code = 0
     try:
         code = application(standalone_mode=False) or 0
+        sys.stdout.flush()  # at the exit it would be too late to say what went wrong
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         code = 2
@@ -62,6 +64,8 @@ def run(application: Callable[..., Any]) -> NoReturn:
         if error.errno != ENOSPC:
             raise
         print(f"error: {error.filename or 'standard output'}: {error.strerror}: make room, or write elsewhere", file=sys.stderr)
+        if (own := sys.__stdout__) is not None and sys.stdout is own:  # what found no room is given up, or the exit would try again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), own.fileno())
         code = 2
     sys.exit(code)
 

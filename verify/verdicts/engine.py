@@ -195,7 +195,7 @@ def certify_group(
         absent = ev.missing(networks, group)
         by_digest = {run.spec.digest: run for run in networks}
         for one in certify(networks):
-            found.append(_as_asked(one, evidence, by_digest[one.digest]))
+            found.append(_as_asked(one, evidence, by_digest))
     except Exception as error:  # as above: our checker's, not the claim's
         return _verdict(claim, ERROR, describe(error), {})
     facts = {"networks": [asdict(one) for one in found]}
@@ -214,11 +214,11 @@ def certify_group(
     return _verdict(claim, SUPPORTED, f"{len(found)} of {len(found)} networks {wanted}; {_example(found)}", facts)
 
 
-def _as_asked(one: Outcome, evidence: CertificateEvidence, run: Run) -> Outcome:
+def _as_asked(one: Outcome, evidence: CertificateEvidence, by_digest: Mapping[str, Run]) -> Outcome:
     """What a network reads speaks for a claim only where it learned its task: one that learned nothing may read nothing."""
     if evidence.outcome in ("truncating", "local"):
         told = one.as_told(evidence.outcome)
-        if told.verdict == evidence.outcome and not ev.learned_in_distribution(run, LEARNED):
+        if told.verdict == evidence.outcome and not ev.learned_in_distribution(by_digest[one.digest], LEARNED):
             unlearned = f"right on less than {LEARNED:.0%} of held-out pairs of the longest trained length"
             return replace(told, verdict="undecided", shown=unlearned)
         return told
