@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +29,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._inductor import config
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain import PlainGPT, plain_greedy, plain_loss
@@ -39,6 +37,7 @@ from empirical.process import settle
 from empirical.runs.spec import PRESETS, RunSpec
 from empirical.study.evaluate import greedy
 from empirical.study.scoring import exact_matches
+from empirical.training.compiled import compiler
 from empirical.training.ensemble import Ensemble
 from empirical.training.loop import Trainer, learning_rate
 
@@ -129,7 +128,8 @@ def flops_of(action: Callable[[], object]) -> float:
 
 def ways() -> tuple[str, ...]:
     """How training is done here: as it is and, where there is a compiler, in compiled kernels."""
-    return ("fast", "compiled") if shutil.which(config.cpp.cxx[1]) else ("fast",)
+    _, there = compiler()
+    return ("fast", "compiled") if there else ("fast",)
 
 
 def training(spec: RunSpec, case: str, seconds: float) -> list[Row]:

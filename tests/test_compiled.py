@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from empirical.data import lines
 from empirical.data.noise import DROPOUT, GOLDEN, Noise, mix, step_key
 from empirical.runs.store import failures, load_runs
 from empirical.training import loop
-from empirical.training.compiled import compiler_failed, fused
+from empirical.training.compiled import compiler, compiler_failed, fused
 from empirical.training.faults import TrainingError
 from empirical.training.loop import Trainer, train
 from empirical.training.worker import Terms, work
@@ -27,7 +26,7 @@ from tests.networks import SPECS, TINY
 from theory.errors import InputError
 
 torch.set_num_threads(1)
-needs_compiler = pytest.mark.skipif(shutil.which(config.cpp.cxx[1] or "") is None, reason="no C++ compiler")
+needs_compiler = pytest.mark.skipif(not compiler()[1], reason="no C++ compiler")
 RUN = "--base 3 --train 1-2 --width 3 --preset local --steps 4 --batch 8 --examples 20 --results runs --compile"
 
 
@@ -96,7 +95,7 @@ def test_an_ensemble_is_not_compiled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pressed", [False, True])
-def test_a_compiler_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pressed: bool) -> None:
+def test_a_compiler_that_fails_is_one_line(tmp_path: Path, pressed: bool) -> None:
     """Forward and backward kernels are made apart: wherever the compiler fails, it is on record, unless Ctrl-C ended it."""
     output = "In file included from x.cpp:1:\nx.cpp:2:10: fatal error: Python.h: No such file"
     error = InductorError(CppCompileError(["g++"], output), inspect.currentframe())

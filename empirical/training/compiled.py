@@ -9,19 +9,25 @@ from typing import Any
 from theory.errors import InputError
 
 
+def compiler() -> tuple[str, bool]:
+    """The name of the C++ compiler that makes kernels, and whether it is there."""
+    from torch._inductor import config
+
+    name: str = config.cpp.cxx[1]
+    return name, shutil.which(name) is not None
+
+
 def check_compiler(device: str) -> None:
     """See that kernels can be compiled here.
 
     Raises:
         InputError: there is no C++ compiler, or the run is not for the CPU.
     """
-    from torch._inductor import config
-
     if device != "cpu":
         raise InputError("--compile is for the CPU: leave it out, or give --device cpu")
-    compiler = config.cpp.cxx[1]
-    if shutil.which(compiler) is None:
-        raise InputError(f"--compile: no C++ compiler {compiler}: install one, name it in CXX, or leave --compile out")
+    name, there = compiler()
+    if not there:
+        raise InputError(f"--compile: no C++ compiler {name}: install one, name it in CXX, or leave --compile out")
 
 
 def fused(function: Callable[..., Any]) -> Callable[..., Any]:
