@@ -18,10 +18,11 @@ import torch
 from empirical.data.lines import held_out
 from empirical.data.noise import Noise, step_key
 from empirical.data.streams import Stream
+from empirical.runs.spec import CHARGES
 from empirical.runs.store import failures, load_model, load_run
 from empirical.study.evaluate import answer, evaluate_weights
 from empirical.training.faults import TrainingError
-from empirical.training.loop import Trainer, build_model, learning_rate, load_checkpoint, loss_of, price_at, train
+from empirical.training.loop import Trainer, build_model, learning_rate, load_checkpoint, loss_of, off_bos, price_at, train
 from empirical.training.worker import Terms
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
@@ -131,6 +132,19 @@ def test_attention_has_a_price_once_the_task_is_learned() -> None:
     assert 0 < spent < sum(score.shape[2] for score in scores)
     free, paid = (float(loss_of(model, lines, use_N, price=price).detach()) for price in (None, prices[2]))
     assert paid - free == pytest.approx(0.2 * spent, abs=1e-5)
+
+
+@pytest.mark.parametrize("keys", [5, 500])
+def test_what_is_charged_has_a_slope_among_many_keys_where_it_is_the_logarithm(keys: int) -> None:
+    """With all scores alike, <bos> has one share in `keys`: the share off it hardly falls as its score rises, the logarithm does."""
+    slopes = {}
+    for charge in CHARGES:
+        score = torch.zeros(1, 1, 1, keys, requires_grad=True)
+        off_bos(score, charge).backward()
+        assert score.grad is not None
+        slopes[charge] = float(-score.grad[..., 0])
+    rest = 1 - 1 / keys
+    assert slopes == pytest.approx({"share": rest / keys, "log": rest})
 
 
 def test_learning_rate_warms_up_and_falls_to_a_tenth() -> None:

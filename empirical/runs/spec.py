@@ -54,8 +54,14 @@ SAMPLING = {
     "carries": "each number of carries equally often; pairs with as many carries by the law of the domain",
 }
 
+#: what a price is charged for
+CHARGES = {
+    "share": "the share of attention off <bos>",
+    "log": "minus the logarithm of the share on <bos>, which falls alike however little is there, as among many tokens",
+}
+
 #: fields that came later: left out of the canonical form where they have their default, so that older digests stay
-LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths", "price")
+LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths", "price", "charge")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class RunSpec:
     `machine` is the JSON of a task that is given by its machine (theory.automata.formats), then named `task`. Over the first
     `curriculum` steps the training lengths come in one by one, shortest first. `train_pairs` is the number of distinct pairs that
     training goes through again and again; 0 draws fresh ones. `watched_lengths` are measured at every logged step; nothing is chosen by it.
-    `price` is what a query's attention costs in the end that is not on <bos>, in units of the loss (empirical.training.loop.price_at).
+    `price` is what a query's attention costs in the end that is not on <bos>, in units of the loss (empirical.training.loop.price_at);
+    `charge` says what of it is counted, a name in CHARGES.
     """
 
     task: str
@@ -103,6 +110,7 @@ class RunSpec:
     train_pairs: int = 0
     watched_lengths: tuple[int, ...] = ()
     price: float = 0.0
+    charge: str = "share"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before anything is written."""
@@ -126,6 +134,8 @@ class RunSpec:
             raise InputError("encoding sparse takes attention at a price: say what it costs, as in --price 0.1")
         if self.price and self.encoding not in ("positional", "sparse"):
             raise InputError(f"price {self.price:g}: choose --pe sparse, or positional; --pe {self.encoding} has no price")
+        if self.charge not in CHARGES or (self.charge != "share" and not self.price):
+            raise InputError(f"charge {self.charge!r}: choose {' or '.join(CHARGES)}, and say with --price how much")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
         if self.heldout < 2:

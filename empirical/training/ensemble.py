@@ -136,7 +136,8 @@ class Ensemble:
             def model(*args: Any, **more: Any) -> Any:
                 return functional_call(self.model, weights, args, more)
 
-            return loss_of(model, Lines(token_NT, answer_NT, at_NT, lines.known_Q), use_N, Noise(key, DROPOUT), price)
+            once = Lines(token_NT, answer_NT, at_NT, lines.known_Q)
+            return loss_of(model, once, use_N, Noise(key, DROPOUT), price, self.common.charge)
 
         over = (0, 0, 0, None if lines.at_NT is None else 0, 0, 0)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False):

@@ -80,12 +80,19 @@ def price_at(spec: RunSpec, step: Tensor) -> Tensor | None:
     return spec.price * (4 * step / spec.steps - 2).clamp(0, 1) if spec.price else None
 
 
-def loss_of(model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None, price: Tensor | None = None) -> Tensor:
-    """Mean cross-entropy of the answer tokens of the lines in use.
+def off_bos(score_BHQK: Tensor, charge: str) -> Tensor:
+    """What is charged for attention off <bos> (CHARGES): the mean over lines and heads, summed over queries.
 
-    With a price, also the attention that is not on <bos>: the mean over lines and heads, summed over queries and layers. It is charged by
-    softmax, whatever gives the weights: sparsemax has no gradient for a <bos> that is far behind, and heads would rest where they are.
+    By softmax, whatever gives the weights: sparsemax has no gradient for a <bos> that is far behind, and heads would rest where they are.
     """
+    charged_BHQ = -score_BHQK.log_softmax(3)[..., 0] if charge == "log" else 1 - score_BHQK.softmax(3)[..., 0]
+    return charged_BHQ.sum(-1).mean()
+
+
+def loss_of(
+    model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None, price: Tensor | None = None, charge: str = "share"
+) -> Tensor:
+    """Mean cross-entropy of the answer tokens of the lines in use; with a price, also what is charged for attention, summed over layers."""
     scores: list[Tensor] | None = None if price is None else []
     asked_Q = lines.asked_Q
     logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, scores=scores)
@@ -94,7 +101,7 @@ def loss_of(model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise
     total: Tensor = (loss_NQ * weight_NQ).sum() / weight_NQ.sum().clamp(min=1)
     if price is None or scores is None:
         return total
-    return total + price * torch.stack([(1 - score_BHQK.softmax(3)[..., 0]).sum(-1).mean() for score_BHQK in scores]).sum()
+    return total + price * torch.stack([off_bos(score_BHQK, charge) for score_BHQK in scores]).sum()
 
 
 @torch.no_grad()
@@ -184,7 +191,7 @@ class Trainer:
         lines, use_N, noise = self.batch(count)
         price = price_at(self.spec, torch.tensor(self.step, device=self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss: Tensor = (self.loss if compiled else loss_of)(self.model, lines, use_N, noise, price)
+            loss: Tensor = (self.loss if compiled else loss_of)(self.model, lines, use_N, noise, price, self.spec.charge)
         self.optimiser.zero_grad()
         loss.backward()
         return loss.detach()
