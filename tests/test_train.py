@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -140,11 +141,13 @@ def test_what_is_charged_has_a_slope_among_many_keys_where_it_is_the_logarithm(k
     slopes = {}
     for charge in CHARGES:
         score = torch.zeros(1, 1, 1, keys, requires_grad=True)
-        off_bos(score, charge).backward()
+        off_bos([score], charge, asked=1).backward()
         assert score.grad is not None
         slopes[charge] = float(-score.grad[..., 0])
     rest = 1 - 1 / keys
     assert slopes == pytest.approx({"share": rest / keys, "log": rest})
+    same = [off_bos([torch.zeros(1, 1, asked, keys)] * 2, "log", asked) for asked in (1, 7)]
+    assert [float(nats) for nats in same] == pytest.approx([2 * math.log(keys)] * 2)
 
 
 def test_learning_rate_warms_up_and_falls_to_a_tenth() -> None:

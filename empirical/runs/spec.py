@@ -56,8 +56,8 @@ SAMPLING = {
 
 #: what a price is charged for
 CHARGES = {
-    "share": "the share of attention off <bos>",
-    "log": "minus the logarithm of the share on <bos>, which falls alike however little is there, as among many tokens",
+    "share": "the share of attention off <bos>, summed over queries",
+    "log": "minus the logarithm of the share on <bos>, for each token of the answer: nats, as the loss is",
 }
 
 #: fields that came later: left out of the canonical form where they have their default, so that older digests stay

@@ -80,19 +80,22 @@ def price_at(spec: RunSpec, step: Tensor) -> Tensor | None:
     return spec.price * (4 * step / spec.steps - 2).clamp(0, 1) if spec.price else None
 
 
-def off_bos(score_BHQK: Tensor, charge: str) -> Tensor:
-    """What is charged for attention off <bos> (CHARGES): the mean over lines and heads, summed over queries.
+def off_bos(scores: list[Tensor], charge: str, asked: int) -> Tensor:
+    """What is charged for attention off <bos> (CHARGES): the mean over lines and heads, summed over queries and layers.
 
     By softmax, whatever gives the weights: sparsemax has no gradient for a <bos> that is far behind, and heads would rest where they are.
+    The share off <bos> hardly falls either, where it is nearly all, as among many tokens; the logarithm of that on it does, and as it is
+    counted per asked token, as the loss is, one price does for all widths.
     """
-    charged_BHQ = -score_BHQK.log_softmax(3)[..., 0] if charge == "log" else 1 - score_BHQK.softmax(3)[..., 0]
-    return charged_BHQ.sum(-1).mean()
+    if charge == "log":
+        return torch.stack([-score_BHQK.log_softmax(3)[..., 0].sum(-1).mean() for score_BHQK in scores]).sum() / asked
+    return torch.stack([(1 - score_BHQK.softmax(3)[..., 0]).sum(-1).mean() for score_BHQK in scores]).sum()
 
 
 def loss_of(
     model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None, price: Tensor | None = None, charge: str = "share"
 ) -> Tensor:
-    """Mean cross-entropy of the answer tokens of the lines in use; with a price, also what is charged for attention, summed over layers."""
+    """Mean cross-entropy of the answer tokens of the lines in use; with a price, also what is charged for attention."""
     scores: list[Tensor] | None = None if price is None else []
     asked_Q = lines.asked_Q
     logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, scores=scores)
@@ -101,7 +104,7 @@ def loss_of(
     total: Tensor = (loss_NQ * weight_NQ).sum() / weight_NQ.sum().clamp(min=1)
     if price is None or scores is None:
         return total
-    return total + price * torch.stack([off_bos(score_BHQK, charge) for score_BHQK in scores]).sum()
+    return total + price * off_bos(scores, charge, len(asked_Q))
 
 
 @torch.no_grad()
