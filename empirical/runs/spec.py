@@ -131,9 +131,9 @@ class RunSpec:
         if not 0 <= self.price < inf:
             raise InputError(f"price {self.price}: must be at least 0")
         if self.encoding == "sparse" and not self.price:
-            raise InputError("encoding sparse takes attention at a price: say what it costs, as in --price 0.1")
-        if self.price and self.encoding not in ("positional", "sparse"):
-            raise InputError(f"price {self.price:g}: choose --pe sparse, or positional; --pe {self.encoding} has no price")
+            raise InputError("encoding sparse takes attention at a price: say what it costs, as in --charge log --price 0.3")
+        if self.price and self.make_encoding().family != "absolute":
+            raise InputError(f"price {self.price:g}: choose --pe sparse, positional or absolute; --pe {self.encoding} has no price")
         if self.charge not in CHARGES or (self.charge != "share" and not self.price):
             raise InputError(f"charge {self.charge!r}: choose {' or '.join(CHARGES)}, and say with --price how much")
         if not 0 <= self.dropout < 1:
