@@ -63,7 +63,7 @@ def run_command(
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-3,
     dropout: Annotated[float, typer.Option(help="dropout rate")] = 0.2,
     weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
-    price: Annotated[float, typer.Option(help="what attention off <bos> costs in the end, such as 0.3; sparse takes one")] = 0.0,
+    price: Annotated[float, typer.Option(help="what attention off <bos> costs in the end, such as 0.3; priced and sparse take one")] = 0.0,
     charge: Annotated[str, typer.Option(help="what the price is for: the share off <bos>, or log, of that on it")] = "share",
     sampling: Annotated[str, typer.Option(help="how training pairs are drawn: domain (its law) or carries (balanced)")] = "domain",
     curriculum: Annotated[int, typer.Option(help="steps over which the trained lengths come in, shortest first; 0: all at once")] = 0,

@@ -28,7 +28,7 @@ SPECS = {
     "padded sinusoidal": replace(TINY, encoding="sinusoidal"),
     "padded positional": replace(TINY, encoding="positional", layers=2),
     "padded sparse": replace(TINY, encoding="sparse", price=0.5, layers=2),
-    "padded sparse, log": replace(TINY, encoding="sparse", price=0.05, charge="log"),
+    "padded priced": replace(TINY, encoding="priced", price=0.3, charge="log"),
     "aligned t5": replace(TINY, layout="aligned", encoding="t5", layers=2, max_distance=12),
     "aligned alibi": replace(TINY, layout="aligned", encoding="alibi", layers=2),
     "unary window": replace(TINY, task="triple", base=10, layout="unary", encoding="window", window=4),

@@ -29,7 +29,7 @@ PRESETS: dict[str, tuple[int, int, int]] = {
 
 #: encodings that can be trained -> the mechanism, a module of empirical.network.encodings
 TRAINABLE = {
-    **dict.fromkeys(("absolute", "ape", "learned"), "learned"),
+    **dict.fromkeys(("absolute", "ape", "learned", "priced"), "learned"),
     "sinusoidal": "sinusoidal",
     "positional": "positional",
     "sparse": "positional",
@@ -130,10 +130,10 @@ class RunSpec:
             raise InputError(f"watched_lengths {list(self.watched_lengths)}: ascending, and among the trained and the test lengths")
         if not 0 <= self.price < inf:
             raise InputError(f"price {self.price}: must be at least 0")
-        if self.encoding == "sparse" and not self.price:
-            raise InputError("encoding sparse takes attention at a price: say what it costs, as in --charge log --price 0.3")
-        if self.price and self.make_encoding().family != "absolute":
-            raise InputError(f"price {self.price:g}: choose --pe sparse, positional or absolute; --pe {self.encoding} has no price")
+        if self.encoding in ("sparse", "priced") and not self.price:
+            raise InputError(f"encoding {self.encoding} takes attention at a price: say what it costs, as in --charge log --price 0.3")
+        if self.price and self.encoding not in ("sparse", "priced", "positional"):
+            raise InputError(f"price {self.price:g}: choose --pe priced, sparse or positional; --pe {self.encoding} has no price")
         if self.charge not in CHARGES or (self.charge != "share" and not self.price):
             raise InputError(f"charge {self.charge!r}: choose {' or '.join(CHARGES)}, and say with --price how much")
         if not 0 <= self.dropout < 1:

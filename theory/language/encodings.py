@@ -3,8 +3,9 @@
 `randomised`: in training and testing alike, the positions of a sequence are an ordered random subset of a range that is larger than
 any sequence asked for (Ruoss et al. 2023, arXiv 2305.16843), whatever is made of them then. Only their order is the same in every draw.
 `positional`: absolute positions, and queries and keys are made of them alone (Back de Luca et al. 2024, arXiv 2410.01686).
+`priced`: absolute positions, trained at a price on attention that is not on <bos>.
 `sparse`: positional attention whose weights are those of sparsemax (Martins & Astudillo 2016, arXiv 1602.02068), hence 0 for most tokens,
-and that is trained at a price on weight that is not on <bos>.
+and that is trained at such a price.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ FAMILIES = ("absolute", "relative", "window", "banded", "randomised", "none", "a
 #: concrete name -> family
 ENCODINGS: dict[str, str] = {
     **{family: family for family in FAMILIES},
-    **dict.fromkeys(("ape", "learned", "sinusoidal", "positional", "sparse"), "absolute"),
+    **dict.fromkeys(("ape", "learned", "sinusoidal", "priced", "positional", "sparse"), "absolute"),
     **dict.fromkeys(("rpe", "shaw", "bias", "t5", "rope", "alibi", "fire"), "relative"),
     **dict.fromkeys(("windowed", "local"), "window"),
     "band": "banded",
@@ -48,8 +49,13 @@ class Encoding:
         return self.name not in ("positional", "sparse")
 
     @property
+    def priced(self) -> bool:
+        """Whether attention that is not on <bos> has a price in training."""
+        return self.name in ("priced", "sparse")
+
+    @property
     def sparse(self) -> bool:
-        """Whether attention has a price, and can be exactly 0."""
+        """Whether attention can be exactly 0."""
         return self.name == "sparse"
 
     @property

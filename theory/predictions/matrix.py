@@ -27,7 +27,7 @@ RANK = ("exact", "decays", "undetermined", "truncation", "fails")
 STATUS = ("proven", "conditional", "hypothesis")
 FORMATS = ("text", "markdown", "csv", "json")
 WINDOW = 8  # tokens; holds two digit groups and the operand digits of the query
-ADVISED = (*FAMILIES, "positional", "sparse")
+ADVISED = (*FAMILIES, "priced", "positional", "sparse")
 ROOM = 2  # digits of width above the longest operand: at the top of a band the marks show, which training shows behind padding alone
 
 
