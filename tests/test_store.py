@@ -162,7 +162,8 @@ def test_every_change_gives_another_digest() -> None:
         ({"encoding": "window"}, "--window"), ({"expr": "a - b"}, "negative"), ({"train_domain": "x"}, "domain"),
         ({"encoding": "rope", "dim": 6}, "even"), ({"sampling": "x"}, "sampling"), ({"curriculum": -1}, "curriculum"),
         ({"curriculum": 2, "train_pairs": 2}, "leave one"), ({"machine": "{}"}, "machine"), ({"train_pairs": -1}, "train_pairs"),
-        ({"price": -0.1}, "price"), ({"encoding": "sparse"}, "--price"), ({"price": 0.3}, "has no price"), ({"encoding": "priced"}, "--price"),
+        ({"price": -0.1}, "price"), ({"encoding": "sparse"}, "--price"), ({"price": 0.3}, "has no price"),
+        ({"encoding": "priced"}, "--price"),
         ({"charge": "log"}, "--price"), ({"encoding": "sparse", "price": 0.3, "charge": "x"}, "share or log"),
     ],
 )  # fmt: skip

@@ -48,7 +48,8 @@ def paper_statement(task: Task, encoding: Encoding, training: Training) -> Paper
         from theory.automata.machine_tasks import computes_sum
 
         name = "addition" if computes_sum(task.machine) else None
-    if name is None or training.domain == "ordered" or encoding.family not in ("absolute", "relative") or encoding.priced or not encoding.keyed:
+    published = encoding.family in ("absolute", "relative") and encoding.keyed and not encoding.priced
+    if name is None or training.domain == "ordered" or not published:
         return SILENT
     downward = "undetermined" if training.domain == "both" else "exact"
     p, power, absolute = task.modulus, task.base**training.longest, encoding.family == "absolute"
