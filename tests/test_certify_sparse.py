@@ -26,7 +26,7 @@ from theory.errors import InputError
 from verify.certificates.files import compare, read, save
 from verify.certificates.outcomes import outcome
 from verify.certificates.proof import certify
-from verify.certificates.sparse import Reader, predicted_function, reading_of
+from verify.certificates.sparse import predicted_function, reading_of
 from verify.certificates.text import certificate_text
 
 torch.set_num_threads(1)
@@ -37,11 +37,15 @@ LOW = RunSpec(
 )  # fmt: skip
 #: a copy, cut to two digits
 CUT = replace(LOW, expr="a")
+KEYED = {"encoding": "sparse-absolute", "charge": "log", "price": 0.1}  # keys hold digits
 
 
-@pytest.fixture(scope="module", params=["low", "cut"])
+NETWORKS = {"low": LOW, "cut": CUT, "keyed": replace(LOW, **KEYED)}
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train({"low": LOW, "cut": CUT}[request.param], tmp_path_factory.mktemp("store"), group="g")
+    return train(NETWORKS[request.param], tmp_path_factory.mktemp("store"), group="g")
 
 
 def all_lines(run: Run) -> dict[tuple[int, int], int]:
@@ -82,14 +86,20 @@ def spoilt(folder: Path, run: Run, change: Callable[[GPT], None]) -> Run:
     return with_weights(folder / run.spec.digest, run.spec, {name: value.half() for name, value in model.state_dict().items()})
 
 
+def places(model: GPT) -> list[torch.nn.Parameter]:
+    """The tables of positions by which attention finds its keys."""
+    return [table for name, table in model.named_parameters() if name.endswith("attention.encoding.positions")] or [
+        model.get_parameter("encoding.positions")
+    ]
+
+
 @pytest.mark.parametrize("planted_leak", ["noise", "exchange"])
 def test_a_planted_leak_is_found(network: Run, planted_leak: str, tmp_path: Path) -> None:
     """Where attention looks is disturbed, or a_2 is read for a_0: the verdict is that of every input, and so is the least wrong one."""
 
     def leak(model: GPT) -> None:
         generator = torch.Generator().manual_seed(5)
-        for block in model.blocks:
-            table = block.get_submodule("attention.encoding").get_parameter("positions")
+        for table in places(model):
             if planted_leak == "noise":
                 table.add_(table.std() * torch.randn(table.shape, generator=generator))
             else:
@@ -121,10 +131,13 @@ def written(value: int) -> str:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 3), st.sampled_from([20.0, 60.0, 200.0]))
+@given(st.integers(0, 10**6), st.integers(0, 3), st.sampled_from([20.0, 60.0, 200.0]))
 def test_digits_that_are_not_read_change_no_bit(seed: int, layers: int, sharpness: float) -> None:
-    """In any network: other digits at places that no query of the result reaches leave every logit as it is, in float32 and float64."""
-    spec = replace(LOW, expr="a + b", layers=layers, seed=seed, steps=1)
+    """In any network: other digits at places that no query of the result reaches leave every logit as it is, in float32 and float64.
+
+    No layers stands for one whose keys hold digits.
+    """
+    spec = replace(LOW, expr="a + b", layers=max(1, layers), seed=seed, steps=1, **({} if layers else KEYED))
     model, wide = (sharpened(spec, sharpness) for _ in range(2))
     reading = reading_of(_run(spec), wide)
     read = set(reading.digits) - {(kind, place) for kind in "ab" for place in range(2)}  # those needed are among them
@@ -176,10 +189,12 @@ def exactly(model: GPT, spec: RunSpec, tokens: list[int], query: int) -> list[An
     xs = [weights["tokens.weight"][token, :].T + weights["encoding.positions"][t, :].T for t, token in enumerate(tokens)]
     for i in range(spec.layers):
         name = f"blocks.{i}."
-        place = [normal(weights[name + "attention.encoding.positions"][t, :].T) for t in range(len(tokens))]
+        keyed = spec.make_encoding().keyed
+        table, gain = weights.get(name + "attention.encoding.positions"), weights[name + "norm_attention.weight"]
+        place = [normal(x, gain) if keyed else normal(table[t, :].T) for t, x in enumerate(xs)]
         q = [weights[name + "attention.q.weight"] * x for x in place]
         k = [weights[name + "attention.kv.weight"][: spec.dim, :] * x for x in place]
-        v = [weights[name + "attention.kv.weight"][spec.dim :, :] * normal(x, weights[name + "norm_attention.weight"]) for x in xs]
+        v = [weights[name + "attention.kv.weight"][spec.dim :, :] * normal(x, gain) for x in xs]
         after = []
         for p, x in enumerate(xs):
             y = mpmath.matrix(spec.dim, 1)
@@ -196,9 +211,9 @@ def exactly(model: GPT, spec: RunSpec, tokens: list[int], query: int) -> list[An
     return list(weights["tokens.weight"] * normal(xs[query], weights["norm.weight"]))
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_error_bounds_hold_against_exact_arithmetic(layers: int) -> None:
-    spec = replace(LOW, layers=layers, dim=8, steps=1)
+@pytest.mark.parametrize(("layers", "more"), [(1, {}), (2, {}), (1, KEYED)])
+def test_error_bounds_hold_against_exact_arithmetic(layers: int, more: dict[str, Any]) -> None:
+    spec = replace(LOW, layers=layers, dim=8, steps=1, **more)
     model, wide = (sharpened(spec, 6.0) for _ in range(2))
     with torch.no_grad():
         for net in (model, wide):
@@ -207,7 +222,7 @@ def test_error_bounds_hold_against_exact_arithmetic(layers: int) -> None:
     rows = torch.tensor([[1, 2, 0, 2, 2, 1], [0, 0, 0, 0, 0, 0]])
     lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(rows[:, :3], rows[:, 3:], torch.full((2,), 3)))
     token_NT, query_Q = lines.token_NT[:, :-1], lines.asked_Q - 1
-    scores = Reader(wide, token_NT.shape[1]).scores(token_NT, query_Q)
+    scores = reading_of(_run(spec), wide).reader.scores(token_NT, query_Q)
     wide_NV, narrow_NV = scores.error()
     with torch.no_grad():
         stored_NV = model(token_NT, query_Q).flatten(0, 1)
@@ -264,7 +279,7 @@ def test_numbers_beyond_all_bounds_prove_nothing(network: Run, tmp_path: Path) -
 
     def far(model: GPT) -> None:
         reads_everything(model)
-        table = model.blocks[0].get_submodule("attention.encoding").get_parameter("positions")
+        (table,) = places(model)
         table.copy_(200 + table * 0.01)
 
     found = certify(spoilt(tmp_path, network, far))

@@ -142,6 +142,7 @@ CHANGES: list[dict[str, Any]] = [
     {"max_distance": 33}, {"warmup": 6}, {"encoding": "rope"}, {"sampling": "carries"}, {"curriculum": 5}, {"train_pairs": 9},
     {"encoding": "sparse", "price": 0.3}, {"encoding": "positional"}, {"encoding": "positional", "price": 0.3},
     {"encoding": "sparse", "price": 0.3, "charge": "log"}, {"encoding": "priced", "price": 0.3},
+    {"encoding": "sparse-absolute", "price": 0.3},
     {"machine": '{"base": 3, "operands": 1, "direction": "lsd", "start": 0, "table": [[[0,0],[0,1],[0,2]]]}'},
 ]  # fmt: skip
 
@@ -162,7 +163,7 @@ def test_every_change_gives_another_digest() -> None:
         ({"encoding": "window"}, "--window"), ({"expr": "a - b"}, "negative"), ({"train_domain": "x"}, "domain"),
         ({"encoding": "rope", "dim": 6}, "even"), ({"sampling": "x"}, "sampling"), ({"curriculum": -1}, "curriculum"),
         ({"curriculum": 2, "train_pairs": 2}, "leave one"), ({"machine": "{}"}, "machine"), ({"train_pairs": -1}, "train_pairs"),
-        ({"price": -0.1}, "price"), ({"encoding": "sparse"}, "--price"), ({"price": 0.3}, "has no price"),
+        ({"price": -0.1}, "price"), ({"encoding": "sparse"}, "--price"), ({"price": 0.3}, "absolute has none"),
         ({"encoding": "priced"}, "--price"),
         ({"charge": "log"}, "--price"), ({"encoding": "sparse", "price": 0.3, "charge": "x"}, "share or log"),
     ],

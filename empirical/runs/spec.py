@@ -29,7 +29,7 @@ PRESETS: dict[str, tuple[int, int, int]] = {
 
 #: encodings that can be trained -> the mechanism, a module of empirical.network.encodings
 TRAINABLE = {
-    **dict.fromkeys(("absolute", "ape", "learned", "priced"), "learned"),
+    **dict.fromkeys(("absolute", "ape", "learned", "priced", "sparse-absolute"), "learned"),
     "sinusoidal": "sinusoidal",
     "positional": "positional",
     "sparse": "positional",
@@ -130,10 +130,6 @@ class RunSpec:
             raise InputError(f"watched_lengths {list(self.watched_lengths)}: ascending, and among the trained and the test lengths")
         if not 0 <= self.price < inf:
             raise InputError(f"price {self.price}: must be at least 0")
-        if self.encoding in ("sparse", "priced") and not self.price:
-            raise InputError(f"encoding {self.encoding} takes attention at a price: say what it costs, as in --charge log --price 0.3")
-        if self.price and self.encoding not in ("sparse", "priced", "positional"):
-            raise InputError(f"price {self.price:g}: choose --pe priced, sparse or positional; --pe {self.encoding} has no price")
         if self.charge not in CHARGES or (self.charge != "share" and not self.price):
             raise InputError(f"charge {self.charge!r}: choose {' or '.join(CHARGES)}, and say with --price how much")
         if not 0 <= self.dropout < 1:
@@ -144,6 +140,11 @@ class RunSpec:
             raise InputError(f"seed {self.seed}: must lie in [0, 2^31)")
         if self.encoding not in TRAINABLE:
             raise InputError(f"encoding {self.encoding!r} cannot be trained yet: choose from {', '.join(TRAINABLE)}")
+        priced = self.make_encoding().priced
+        if priced and not self.price:
+            raise InputError(f"encoding {self.encoding} takes attention at a price: say what it costs, as in --charge log --price 0.3")
+        if self.price and not priced and self.encoding != "positional":
+            raise InputError(f"price {self.price:g}: take it with --pe priced, sparse or positional; --pe {self.encoding} has none")
         size = self.dim if self.mechanism == "sinusoidal" else self.dim // self.heads
         if self.mechanism in ("rope", "sinusoidal") and size % 2:
             raise InputError(f"encoding {self.encoding} pairs dimensions, {size} are odd: choose dim and heads so that they are even")

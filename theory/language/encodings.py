@@ -5,7 +5,7 @@ any sequence asked for (Ruoss et al. 2023, arXiv 2305.16843), whatever is made o
 `positional`: absolute positions, and queries and keys are made of them alone (Back de Luca et al. 2024, arXiv 2410.01686).
 `priced`: absolute positions, trained at a price on attention that is not on <bos>.
 `sparse`: positional attention whose weights are those of sparsemax (Martins & Astudillo 2016, arXiv 1602.02068), hence 0 for most tokens,
-and that is trained at such a price.
+and that is trained at such a price. `sparse-absolute`: absolute positions, with such weights and price.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FAMILIES = ("absolute", "relative", "window", "banded", "randomised", "none", "a
 #: concrete name -> family
 ENCODINGS: dict[str, str] = {
     **{family: family for family in FAMILIES},
-    **dict.fromkeys(("ape", "learned", "sinusoidal", "priced", "positional", "sparse"), "absolute"),
+    **dict.fromkeys(("ape", "learned", "sinusoidal", "priced", "positional", "sparse", "sparse-absolute"), "absolute"),
     **dict.fromkeys(("rpe", "shaw", "bias", "t5", "rope", "alibi", "fire"), "relative"),
     **dict.fromkeys(("windowed", "local"), "window"),
     "band": "banded",
@@ -51,12 +51,12 @@ class Encoding:
     @property
     def priced(self) -> bool:
         """Whether attention that is not on <bos> has a price in training."""
-        return self.name in ("priced", "sparse")
+        return self.name == "priced" or self.sparse
 
     @property
     def sparse(self) -> bool:
         """Whether attention can be exactly 0."""
-        return self.name == "sparse"
+        return self.name in ("sparse", "sparse-absolute")
 
     @property
     def text(self) -> str:

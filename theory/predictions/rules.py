@@ -32,7 +32,7 @@ ASSUMPTIONS = {
     "A6": "the key of a digit draws no attention that the zeros which training showed in its place did not",
     "A7": "attention that nothing depends on in training does not rest on places that it shows with zeros alone",
     "A8": "attention at a price, on which nothing depends in training, ends on <bos> alone: what is not read weighs exactly 0",
-    "A9": "softmax attention at a price, on which nothing depends in training, ends on <bos> but for a negligible share",
+    "A9": "attention at a price, on which nothing depends in training, ends on <bos> but for a negligible share",
 }
 
 DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention"

@@ -1,10 +1,11 @@
 """Sparse networks: what they read is told from their weights, and so what they compute on every input of their width.
 
-Let attention be positional: what a query reads from each place depends on the two positions, never on digits. Let its weights be those of
-sparsemax, so that most are exactly 0, and the layout padded to a width W, so that every line has the same positions.
+Let the weights of attention be those of sparsemax, so that most are exactly 0, and the layout padded to a width W, so that every line has
+the same positions. Let attention be positional, so that what a query reads from each place depends on the two positions, never on digits;
+or let there be one layer, in which a score depends on two tokens and their positions alone, so that all of them can be listed (readers.py).
 
 Reading. The digits on which the answer depends are among those that the queries of the result reach: over the layers, from a token to
-itself and to the tokens to which some head gives weight. A token of weight 0 adds 0 * v = 0 to a sum, whatever stands there; and earlier
+itself and to the tokens to which some head can give weight. A token of weight 0 adds 0 * v = 0 to a sum, whatever stands there; and earlier
 digits of the result are functions of the operands themselves.
 
 Theorem. Let S be the operand digits that are reached, and g a function of the digits in G. The network answers g on every pair of operands
@@ -15,10 +16,7 @@ So a network can be proved to compute the task on operands cut to the trained le
 input that it can be given: theory's prediction, decided instead of sampled. And where S holds no digit above the trained places, every
 input is answered as its cut one, rightly or not: that is truncation itself, and takes no line to be run.
 
-Rounding is bounded as in rounding.py. Attention weights are computed in float64, with a bound on what rounding moves them by: projecting on
-the simplex is nonexpansive, so scores that are off by e (2-norm) give weights that are off by no more, beside what the sums of the
-projection round. A key counts as not read only if its score lies below the threshold by more than twice that in every arithmetic, so that
-its weight is 0 in all of them.
+Rounding is bounded as in rounding.py and readers.py.
 """
 
 from __future__ import annotations
@@ -30,11 +28,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from empirical.data.lines import Pairs, Renderer, renderer_of, to_ints
-from empirical.network.encodings.absolute import Addresses
-from empirical.network.model import GPT, Block, sparsemax
+from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import answer, greedy
 from empirical.study.states import reached
@@ -45,7 +41,8 @@ from theory.language.tasks import Task, digit_count
 from theory.local.alignment import ROLES
 from theory.predictions.predict import Prediction, predict
 from verify.certificates.findings import Findings, Progress, WrongInput, finite, leads
-from verify.certificates.rounding import ARITHMETICS, SECOND, TINY, Arithmetic, Ball, Matrix, Scores, matrix
+from verify.certificates.readers import Cells, Places, Reader
+from verify.certificates.rounding import ARITHMETICS
 
 if TYPE_CHECKING:
     from empirical.runs.store import Run
@@ -55,89 +52,6 @@ SAMPLE = 20_000  # inputs that are tried where there are too many for a proof
 TRIED = 50  # wrong inputs of a batch that are also asked cut
 
 Digit = tuple[str, int]  # of which operand, at which place
-
-
-@dataclass(frozen=True)
-class Layer:
-    """The matrices of a block, values one per head; its attention weights, the keys read, and what rounding moves a row of weights by."""
-
-    v: list[Matrix]
-    out: Matrix
-    up: Matrix
-    down: Matrix
-    eps: float
-    weight_HTT: Tensor
-    read_HTT: Tensor
-    error_AHT: Tensor
-
-
-class Reader(Arithmetic):
-    """A network with sparse attention, on lines of `tokens` tokens."""
-
-    def __init__(self, model: GPT, tokens: int) -> None:
-        super().__init__(model)
-        assert model.positions is not None
-        self.place = model.positions[:tokens]
-        self.layers = [self._layer(block, tokens) for block in model.blocks if isinstance(block, Block)]
-
-    def _layer(self, block: Block, tokens: int) -> Layer:
-        here = block.attention
-        weight_HTT, read_HTT, error_AHT = self._weights(block, tokens)
-        v = [matrix(part) for part in (here.kv.weight.chunk(2)[1] * block.norm_attention.weight).chunk(here.heads)]
-        up = matrix(block.up.weight * block.norm_mlp.weight)
-        eps = block.norm_mlp.eps
-        return Layer(v, matrix(here.out.weight), up, matrix(block.down.weight), eps, weight_HTT, read_HTT, error_AHT)
-
-    def _weights(self, block: Block, tokens: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Attention weights, the keys that are not certain to weigh 0, and the bound on what rounding moves a row of weights by."""
-        here = block.attention
-        assert isinstance(here.encoding, Addresses)
-        place = self.normalise(self.exact(here.encoding.positions[:tokens]), 1e-5)
-        parts = [[matrix(part) for part in weight.chunk(here.heads)] for weight in (here.q.weight, here.kv.weight.chunk(2)[0])]
-        q, k = (self.heads(place, by) for by in parts)  # (T, H, E)
-        size = math.sqrt(q.centre.shape[2])
-        score_HTT = torch.einsum("qhe,khe->hqk", q.centre, k.centre) / size
-        size_q, size_k = q.size.transpose(1, 2)[..., None], k.size.transpose(1, 2)[:, :, None]  # (A, H, T, 1), (A, H, 1, T)
-        off_q, off_k = q.radius.transpose(1, 2)[..., None], k.radius.transpose(1, 2)[:, :, None]
-        error_AHTT = SECOND * ((off_q * size_k + size_q * off_k) / size)
-        error_AHTT = error_AHTT + SECOND * self._gamma(q.centre.shape[2] + 4, error_AHTT) * size_q * size_k / size
-        hidden_TT = torch.ones(tokens, tokens, dtype=torch.bool).triu(1)
-        seen_HTT = score_HTT.masked_fill(hidden_TT, -math.inf)
-        weight_HTT = sparsemax(seen_HTT)
-        largest_HT = score_HTT.abs().masked_fill(hidden_TT, 0).amax(2)
-        error_AHT = error_AHTT.masked_fill(hidden_TT, 0).norm(dim=3)
-        error_AHT = SECOND * (error_AHT + self._gamma(tokens + 4, error_AHT) * 2 * (tokens + 1) * (largest_HT + 1))
-        threshold_HT1 = (seen_HTT - weight_HTT).masked_fill(weight_HTT == 0, -math.inf).amax(2, keepdim=True)
-        slack_HT1 = 2 * (error_AHT.amax(0)[..., None] + error_AHTT.amax((0, 3))[..., None])
-        unread_HTT = (seen_HTT < threshold_HT1 - slack_HT1) | hidden_TT  # false where a bound is no number
-        return weight_HTT, ~unread_HTT | (weight_HTT > 0), error_AHT
-
-    @torch.no_grad()
-    def scores(self, token_NT: Tensor, query_Q: Tensor) -> Scores:
-        """Logits (N Q, V) at the queries of each line; each layer is computed at the tokens that the next one reads."""
-        wanted = [query_Q]
-        for layer in self.layers[::-1]:
-            read_T = layer.read_HTT[:, wanted[0]].any(0).any(0)
-            read_T[wanted[0]] = True
-            wanted.insert(0, read_T.nonzero()[:, 0])
-        x = self.exact(self.model.tokens.weight).take(token_NT[:, wanted[0]])
-        x = self.add(x, Ball(self.place[wanted[0]], torch.zeros(1, dtype=torch.float64)))
-        for layer, key_K, query in zip(self.layers, wanted, wanted[1:], strict=False):
-            x = self._block(x, layer, key_K, query)
-        return self.logits(Ball(x.centre.flatten(0, 1), x.radius.flatten(1, 2)))
-
-    def _block(self, x: Ball, layer: Layer, key_K: Tensor, query_Q: Tensor) -> Ball:
-        """Vectors at the queries (N, Q, C), of those at the keys, which the queries are among."""
-        v = self.heads(self.normalise(x, layer.eps), layer.v)  # (N, K, H, E)
-        weight_HQK = layer.weight_HTT[:, query_Q[:, None], key_K]
-        moved_AHQK = layer.error_AHT[:, :, query_Q, None] * layer.read_HTT[:, query_Q[:, None], key_K]
-        y_NQHE, size = torch.einsum("hqk,nkhe->nqhe", weight_HQK, v.centre), v.size
-        off = torch.einsum("hqk,ankh->anqh", weight_HQK, v.radius) + torch.einsum("ahqk,ankh->anqh", moved_AHQK, size)
-        heavy = torch.einsum("hqk,ankh->anqh", weight_HQK, size) + off
-        mixed = Ball(y_NQHE.flatten(2), (SECOND * (off + self._gamma(layer.weight_HTT.shape[2] + 6, heavy) * heavy) + TINY).norm(dim=-1))
-        here = torch.searchsorted(key_K, query_Q)
-        x = Ball(x.centre[:, here], x.radius[:, :, here])
-        return self.mlp(self.add(x, self.linear(mixed, layer.out)), layer.up, layer.down, layer.eps)
 
 
 @dataclass(frozen=True)
@@ -193,8 +107,8 @@ def reading_of(run: Run, model: GPT) -> Reading:
     """What a sparse network reads; the model is turned to float64.
 
     Raises:
-        InputError: lines of its layout differ in their positions, it takes operands in order, some weights are not finite, or theory
-            predicts no function of it.
+        InputError: lines of its layout differ in their positions, it takes operands in order, keys hold digits in more than one layer,
+            some weights are not finite, or theory predicts no function of it.
     """
     spec = run.spec
     name, layout = f"run {spec.digest}", spec.make_layout()
@@ -202,12 +116,14 @@ def reading_of(run: Run, model: GPT) -> Reading:
         raise InputError(f"{name}: inputs with a >= b alone are not enumerated: certify runs on operands in any order")
     if not layout.fixed:
         raise InputError(f"{name}: lines of the {layout.name} layout differ in length: certify sparse networks of a padded or aligned one")
+    if spec.make_encoding().keyed and spec.layers > 1:
+        raise InputError(f"{name}: its keys hold digits, in {spec.layers} layers: of such networks those of one layer are certified")
     if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
         raise InputError(f"{name}: some weights are no finite numbers: train again")
     function, needed = predicted_function(spec)
     slots = layout.slots(layout.widths(spec.make_task(), spec.width))
-    reader = Reader(model, len(slots) - 1)  # nothing is asked of the last token
-    reach_TT = reached(torch.stack([layer.read_HTT.any(0) for layer in reader.layers]))
+    reader = _reader(spec, model, slots[:-1])  # nothing is asked of the last token
+    reach_TT = reached(reader.reads)
     reads = {
         slot.place: tuple(slots[t] for t in reach_TT[index - 1].nonzero()[:, 0].tolist() if slots[t].kind in "abc")
         for index, slot in enumerate(slots)
@@ -215,6 +131,15 @@ def reading_of(run: Run, model: GPT) -> Reading:
     }
     digits = {(slot.kind, slot.place) for found in reads.values() for slot in found if slot.kind in "ab"}
     return Reading(run, reader, function, tuple(sorted(digits | needed)), reads)
+
+
+def _reader(spec: RunSpec, model: GPT, slots: tuple[Slot, ...]) -> Reader:
+    if not spec.make_encoding().keyed:
+        return Places(model, len(slots))
+    nothing = torch.zeros(1, spec.width, dtype=torch.long)
+    marks = renderer_of(spec, torch.device("cpu")).lines(Pairs(nothing, nothing, torch.tensor([spec.width]))).token_NT[0].tolist()
+    can = {"a": range(spec.base), "b": range(spec.base), "c": range(len(model.tokens.weight))}  # a wrong answer may hold any token
+    return Cells(model, [can.get(slot.kind, [mark]) for slot, mark in zip(slots, marks, strict=False)])
 
 
 def predicted_function(spec: RunSpec) -> tuple[Task, set[Digit]]:
