@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from torch import Tensor
 
-from empirical.data.lines import Lines
+from empirical.data.lines import Lines, Pairs, renderer_of
 from empirical.network.model import GPT
 from empirical.study import truncation as module
 from empirical.study.states import Batch, draw_batch, first_layer_of, truncated
-from empirical.study.truncation import Repaired, repaired, shadowed
+from empirical.study.truncation import Repaired, drawable, repaired, shadowed
 from empirical.training.loop import build_model
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -157,6 +158,27 @@ def test_repaired_inputs_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     other = repaired(TRAINED, SPEC, 3, 300, 0, nonzero=True)
     assert other.undone == undone
     assert 0.25 * expected.repaired < other.repaired < 0.75 * expected.repaired, "half of the digits are even"
+
+
+@pytest.mark.parametrize("encoding", ["absolute", "sinusoidal", "rope", "bias"])
+def test_what_unseen_digits_draw_is_the_most_of_all_lines(encoding: str) -> None:
+    """A result of one digit has no earlier ones: then the bound is reached by a line, and no line is above it."""
+    spec = replace(TINY, task="expr", expr="a % 3", base=3, encoding=encoding, width=3, test_lengths=(1, 2, 3), layers=2)
+    model = build_model(spec)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.mul_(6 if "attention" in name else 1)
+    rows = torch.tensor(list(product(range(3), repeat=6)))
+    lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(rows[:, :3], rows[:, 3:], torch.full((len(rows),), 3)))
+    scores: list[Tensor] = []
+    with torch.no_grad():
+        model(lines.token_NT[:, :-1], lines.asked_Q - 1, scores=scores)
+    share_NHT = scores[0].double()[:, :, lines.asked_Q[0] - 1].softmax(2)
+    slots = spec.make_layout().slots(spec.make_layout().widths(spec.make_task(), 3))
+    unseen = [t for t, slot in enumerate(slots) if slot.kind in "ab" and slot.place == 2]
+    most = float(share_NHT[..., unseen].sum(2).max())
+    assert 0.2 < most < 1 - 1e-6
+    assert drawable(model, spec) == pytest.approx(most, rel=1e-5)
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

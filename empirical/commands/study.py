@@ -88,7 +88,7 @@ def probe(
     from empirical.runs.store import load_model
     from empirical.study.probe import attention_by_role, attention_by_token, nearness, plane, rounded
     from empirical.study.probe import probe as probed
-    from empirical.study.truncation import repaired, shadowed, unrepairable
+    from empirical.study.truncation import drawable, repaired, shadowed, unrepairable
 
     run = find_run(results, digest)
     spec = run.spec
@@ -97,11 +97,12 @@ def probe(
     shares = attention_by_role(batch, weight)
     beyond = longer or next((n for n in spec.test_lengths if n > spec.training.longest), None)
     near = nearness(run, beyond, examples, seed) if beyond is not None and (longer or not spec.make_layout().unpadded) else None
-    undone, patched, model = None, {}, load_model(run)
+    undone, patched, drawn, model = None, {}, None, load_model(run)
     if near is not None and not spec.make_task().needs_order:
         undone = shadowed(model, spec, near.length, examples, seed)
     if near is not None and not unrepairable(spec):
         patched = {part: repaired(model, spec, near.length, examples, seed, part) for part in ("keys", "values")}
+        drawn = None if spec.sparse else drawable(model, spec)
     if not as_json:
         _show_probed(run, found, near, shares)
         if undone is not None:
@@ -111,6 +112,8 @@ def probe(
         for part, counts in patched.items():
             won = f"{counts.repaired} of them are, {counts.damaged} others no more"
             print(f"not answered as cut: {counts.undone} of {counts.inputs} inputs; with the {part} of zeros in layer 1 {won}")
+        if drawn is not None:
+            print(f"digits in unseen places draw at most {100 * drawn:.3g} % of the attention of a query of the result in layer 1")
         return
     middle = plane(run, 0, spec.layers, beyond or 0, min(examples, 400), seed)
     values = {
@@ -125,6 +128,7 @@ def probe(
         "distance": near and {"length": near.length, "trained": rounded(near.ratio), "initial": rounded(near.initial)},
         "shadowed": undone and dict(zip(("undone by 0", "undone by another", "inputs"), undone, strict=True)),
         "of zeros in layer 1": {part: asdict(counts) for part, counts in patched.items()},
+        "drawable in layer 1": drawn,
         "attention": {role: rounded(share) for role, share in shares.items()},
         "pca": {
             "layer": middle.layer,

@@ -7,12 +7,13 @@ control: other digits in the place of zeros.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from empirical.data.lines import Pairs
+from empirical.data.lines import Pairs, renderer_of
 from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK
@@ -120,6 +121,39 @@ def repaired(model: GPT, spec: RunSpec, length: int, examples: int, seed: int, p
         mended += int((after_N & ~before_N).sum())
         damaged += int((before_N & ~after_N).sum())
     return Repaired(len(pairs.length_N), undone, mended, damaged)
+
+
+@torch.inference_mode()
+def drawable(model: GPT, spec: RunSpec) -> float:
+    """The most attention that a query of the result can give, in the first layer, to operand places that training showed with 0 alone.
+
+    A share, the largest over heads, queries and all lines, told from the weights, as a score there depends on two tokens and their places:
+    each unseen place holds the digit that draws most, each other operand place the one that draws least, and earlier digits of the
+    result draw nothing.
+
+    Raises:
+        InputError: as `unrepairable` says, or attention is sparse.
+    """
+    if reason := unrepairable(spec) or "sparse attention can give a place nothing: arith-verify certify tells what is read" * spec.sparse:
+        raise InputError(reason)
+    layout = spec.make_layout()
+    slots = layout.slots(layout.widths(spec.make_task(), spec.width))[:-1]
+    nothing = torch.zeros(1, spec.width, dtype=torch.long)
+    lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(nothing, nothing, torch.tensor([spec.width])))
+    operand_T, result_T = (torch.tensor([slot.kind in kinds for slot in slots]) for kinds in ("ab", "c"))
+    unseen_T = operand_T & torch.tensor([slot.place >= spec.training.longest for slot in slots])
+    digit_D, query_Q = torch.arange(spec.base), lines.asked_Q - 1
+    shares = []
+    for asking in range(spec.base):  # the digit at the query
+        token_DT = torch.where(operand_T, digit_D[:, None], torch.where(result_T, asking, lines.token_NT[:, : len(slots)]))
+        scores: list[Tensor] = []
+        model(token_DT, torch.arange(len(slots)), scores=scores)
+        score_DHQT = scores[0][:, :, query_Q].double()
+        itself_QT = torch.arange(len(slots)) == query_Q[:, None]
+        drawn_HQ = score_DHQT.amax(0).masked_fill(~unseen_T, -math.inf).logsumexp(2)
+        kept_HQ = score_DHQT.amin(0).masked_fill(unseen_T | (result_T & ~itself_QT), -math.inf).logsumexp(2)
+        shares.append((drawn_HQ - kept_HQ).sigmoid().max())
+    return float(torch.stack(shares).max())
 
 
 def _turned(batch: Batch, turn_N: Tensor) -> Batch:
