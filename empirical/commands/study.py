@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Examples = Annotated[int, typer.Option(min=1, max=1_000_000, help="pairs per length")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="seed of the test pairs")]
 Length = Annotated[int | None, typer.Option(min=1, max=1000, help="operand digits; default: the longest trained length")]
-KINDS = ("curves", "lengths", "heatmap", "attention", "reading", "influence", "pca")
+KINDS = ("curves", "lengths", "heatmap", "attention", "reading", "drawn", "influence", "pca")
 
 
 def measure(
@@ -195,7 +195,7 @@ def plot(
     seed: Seed = 0,
     results: Results = Path("results"),
 ) -> None:
-    """A picture: learning curves, accuracy by length under theory's line, heat map, attention, reading, influence or components."""
+    """A picture: learning curves, accuracy by length under theory's line, heat map, attention, reading, draw, influence, components."""
     from empirical.study import plots
 
     if kind not in KINDS:
@@ -216,6 +216,8 @@ def plot(
             plots.heatmap(chosen, out, measure)
         case "reading":
             plots.reading(chosen, out, examples, seed)
+        case "drawn":
+            plots.drawn(chosen, out)
         case "attention":
             plots.attention(chosen[0], out, length or spec.training.longest, examples, seed)
         case "influence":

@@ -1,5 +1,5 @@
 """Pictures of runs, PNG or SVG: learning curves, accuracy by length under the theory's line, heat map, attention by token, what
-each digit is computed from, influence, PCA.
+each digit is computed from, what unseen digits draw, influence, PCA.
 
 Colours are those of Okabe and Ito, or the colour map cividis: both keep their order without red and green, and in grey.
 """
@@ -135,6 +135,34 @@ def lengths(runs: Sequence[Run], path: Path) -> None:
             axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         _tidy(axes, percent=True)
+
+
+def drawn(runs: Sequence[Run], path: Path) -> None:
+    """The attention that unseen digits can draw (told from the weights) against the answers one digit on that are as cut: a point each.
+
+    Raises:
+        InputError: as `drawable`, or a network was not asked operands of one digit more.
+    """
+    from empirical.runs.store import load_model
+    from empirical.study.truncation import drawable
+
+    with picture(path, (7.5, 4.6)) as (_, (axes,)):
+        for colour, marker, (name, members) in zip(COLOURS, cycle("osD^vPX*"), by_group(runs).items(), strict=False):
+            points = [(drawable(load_model(run), run.spec), _as_cut(run)) for run in members]
+            axes.plot(*zip(*points, strict=True), ls="", marker=marker, ms=6, mfc="none", color=colour, label=name, clip_on=False)
+        axes.set(xlabel="attention that unseen digits can draw in layer 1, at most", ylabel="as cut, one digit on")
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.xaxis.set_major_formatter(_percent())
+        _tidy(axes, percent=True)
+
+
+def _as_cut(run: Run) -> float:
+    """The share of answers to operands one digit longer than in training that are as cut."""
+    for entry in run.result["evaluation"]:
+        if entry["length"] == run.spec.training.longest + 1 and entry.get("learned") is not None:
+            return float(entry["learned"] / entry["examples"])
+    raise InputError(f"run {run.spec.digest}: no answers to operands of {run.spec.training.longest + 1} digits are compared with cut ones")
 
 
 def heatmap(runs: Sequence[Run], path: Path, measure: str = "truth") -> None:
