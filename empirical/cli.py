@@ -17,6 +17,7 @@ from theory.errors import InputError
 from theory.language.expressions import operands
 
 if TYPE_CHECKING:
+    from empirical.runs.spec import RunSpec
     from empirical.runs.store import Run
 
 app = typer.Typer(
@@ -63,7 +64,7 @@ def run_command(
     lr: Annotated[float, typer.Option(help="peak learning rate")] = 1e-3,
     dropout: Annotated[float, typer.Option(help="dropout rate")] = 0.2,
     weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
-    price: Annotated[float, typer.Option(help="what attention off <bos> costs in the end, such as 0.3; priced and sparse take one")] = 0.0,
+    price: Annotated[float, typer.Option(help="what attention off <bos> costs in the end, such as 0.3 by log")] = 0.0,
     charge: Annotated[str, typer.Option(help="what the price is for: the share off <bos>, or log, of that on it")] = "share",
     sampling: Annotated[str, typer.Option(help="how training pairs are drawn: domain (its law) or carries (balanced)")] = "domain",
     curriculum: Annotated[int, typer.Option(help="steps over which the trained lengths come in, shortest first; 0: all at once")] = 0,
@@ -184,12 +185,17 @@ def _short(number: int) -> str:
     return text if len(text) <= 40 else f"{text[:10]}...{text[-10:]} ({len(text)} digits)"
 
 
+def _price(spec: RunSpec) -> str:
+    return f", attention at a price of {spec.price:g} ({spec.charge})" if spec.price else ""
+
+
 def _text(done: Run) -> str:
     spec, result = done.spec, done.result
     lines = [
         f"{spec.make_task().text} in base {spec.base}, {spec.make_encoding().text}, {spec.layout} layout, "
         f"trained on lengths {','.join(map(str, spec.train_lengths))} ({spec.train_domain}), seed {spec.seed}",
-        f"{spec.layers} layers, {spec.heads} heads, {spec.dim} channels; {spec.steps} steps of {spec.batch} lines, {result['wall_s']} s",
+        f"{spec.layers} layers, {spec.heads} heads, {spec.dim} channels; "
+        f"{spec.steps} steps of {spec.batch} lines{_price(spec)}, {result['wall_s']} s",
         f"stored in {done.folder}",
         "length  region    pairs  right    as truncated",
     ]

@@ -165,7 +165,8 @@ def test_every_change_gives_another_digest() -> None:
         ({"curriculum": 2, "train_pairs": 2}, "leave one"), ({"machine": "{}"}, "machine"), ({"train_pairs": -1}, "train_pairs"),
         ({"price": -0.1}, "price"), ({"encoding": "sparse"}, "--price"), ({"price": 0.3}, "absolute has none"),
         ({"encoding": "priced"}, "--price"),
-        ({"charge": "log"}, "--price"), ({"encoding": "sparse", "price": 0.3, "charge": "x"}, "share or log"),
+        ({"charge": "log"}, "leave it out"), ({"encoding": "priced", "charge": "log"}, "takes attention at a price"),
+        ({"encoding": "sparse", "price": 0.3, "charge": "x"}, "share or log"),
     ],
 )  # fmt: skip
 def test_refused_specs(change: dict[str, Any], part: str) -> None:

@@ -79,6 +79,7 @@ GRIDS = [
     ("task=add,mul,pe=absolute,none,seed=0-1", {"add-absolute": 2, "add-none": 2, "mul-absolute": 2, "mul-none": 2}),
     ("task=add,mod-add modulus=7,8", {"add": 1, "mod-add-7": 1, "mod-add-8": 1}),
     ("pe=window,none window=3-4 layout=interleaved", {"window-3": 1, "window-4": 1, "none": 1}),
+    ("pe=priced,absolute price=0.1,0.3 charge=log", {"priced-0.1": 1, "priced-0.3": 1, "absolute": 1}),
     ("train=1-2,2+4 seed=5", {"1-2": 1, "2-4": 1}),
     ("expr=max(a, b),2*a + b", {"max-a-b": 1, "2-a-b": 1}),
     ("dim=16 heads=2 seed=3,1", {"add": 2}),
@@ -103,7 +104,7 @@ def test_a_grid_is_what_the_command_line_makes_of_each_point() -> None:
     [
         ("taks=add", "'taks'"), ("task=add task=mul", "task is given twice"), ("pe=none encoding=none", "twice"), ("steps=x", "steps=x"),
         ("seed=4-0", "seed=4-0"), ("seed=1,1", "value twice"), ("task=", "empty"), ("task=add,,mul", "empty"), ("hello", "hello"),
-        ("hello task=add", "hello"), ("window=4", "window"), ("modulus=7", "modulus"), ("pe=window", "--window"),
+        ("hello task=add", "hello"), ("window=4", "window"), ("price=0.3", "price"), ("modulus=7", "modulus"), ("pe=window", "--window"),
         ("seed=0-99999", "at most"), ("seed=0-9999 steps=1,2", "20000 runs"), ("expr=a+b,a*b", "one name"),
         ("dropout=2", "dropout 2"), ("task=divide", "divide"),
         ("seed=3000000000", "seed"), ("width=2 train=3", "width 2"), ("preset=huge", "huge"), ("task=add expr=a", "not both"), ("", "grid"),

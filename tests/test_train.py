@@ -135,6 +135,18 @@ def test_attention_has_a_price_once_the_task_is_learned() -> None:
     assert paid - free == pytest.approx(0.2 * spent, abs=1e-5)
 
 
+def test_a_step_charges_what_the_run_says() -> None:
+    """In the last quarter the charges tell two runs apart, in the first half nothing does."""
+    specs = [replace(TINY, encoding="priced", price=0.5, charge=charge, dropout=0.0) for charge in CHARGES]
+    losses = {}
+    for step in (5, 19):
+        share, log = (Trainer(spec, Path("/nonexistent"), "cpu", None) for spec in specs)
+        share.step = log.step = step
+        losses[step] = [float(trainer.train_step()) for trainer in (share, log)]
+    assert losses[5][0] == losses[5][1]
+    assert abs(losses[19][0] - losses[19][1]) > 0.1
+
+
 @pytest.mark.parametrize("keys", [5, 500])
 def test_what_is_charged_has_a_slope_among_many_keys_where_it_is_the_logarithm(keys: int) -> None:
     """With all scores alike, <bos> has one share in `keys`: the share off it hardly falls as its score rises, the logarithm does."""

@@ -25,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_size_and_contents(wheel: Path) -> None:
-    assert wheel.stat().st_size < 25_000_000  # three quarters are weights that claims ask live
+    assert wheel.stat().st_size < 30_000_000  # most of it weights that claims ask live
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"verify/data/paper_claims.yaml", "theory/py.typed", "empirical/py.typed", "verify/py.typed"} <= names
     results = {path.parent.name for path in (ROOT / "results").glob("*/result.json")}

@@ -3,8 +3,8 @@
     task=add,mul pe=absolute,relative train=1-2,1-3 seed=0-4
 
 An axis is `name=values`, with any setting of `arith-train run`; axes are separated by spaces or commas, values by commas. Whole numbers
-may be ranges (`seed=0-4`), lengths are written `1-3` or `2+4`. A modulus goes to the tasks that have one, a window to the encodings that
-have one. Runs that differ in their seed alone form a group, named after the values that tell the groups apart.
+may be ranges (`seed=0-4`), lengths are written `1-3` or `2+4`. A modulus goes to the tasks that have one, a window or a price to the
+encodings that have one. Runs that differ in their seed alone form a group, named after the values that tell the groups apart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from empirical.runs.plan import Group
 from empirical.runs.settings import DEFAULTS, long_names, make_spec
 from empirical.runs.spec import RunSpec
 from theory.errors import InputError
-from theory.language.encodings import ENCODINGS
+from theory.language.encodings import ENCODINGS, PRICEABLE
 from theory.language.tasks import CATALOGUE, needs_modulus
 
 MAX_RUNS = 10_000
@@ -115,13 +115,15 @@ def _value(axis: str, word: str) -> Any:
 
 
 def _applicable(words: dict[str, str]) -> dict[str, str]:
-    """Without the modulus where the task has none, and without the window where the encoding has none."""
+    """Without the modulus where the task has none, and without the window or the price where the encoding has none."""
     task, encoding = words.get("task", "add"), words.get("encoding", DEFAULTS["encoding"])
     without = set()
     if task in CATALOGUE and "expr" not in words and not needs_modulus(task):
         without.add("modulus")
     if ENCODINGS.get(encoding, "window") != "window":
         without.add("window")
+    if encoding in ENCODINGS and encoding not in PRICEABLE:
+        without |= {"price", "charge"}
     return {axis: word for axis, word in words.items() if axis not in without}
 
 

@@ -13,7 +13,7 @@ from theory.automata.formats import from_json
 from theory.automata.machine_tasks import machine_task
 from theory.errors import InputError
 from theory.language.domains import Training, check_signs, make_training, parse_lengths
-from theory.language.encodings import Encoding, make_encoding
+from theory.language.encodings import PRICEABLE, PRICED, Encoding, make_encoding
 from theory.language.layouts import Layout, make_layout
 from theory.language.tasks import Task, make_task
 from theory.local.bands import seen_offsets
@@ -57,7 +57,7 @@ SAMPLING = {
 #: what a price is charged for
 CHARGES = {
     "share": "the share of attention off <bos>, summed over queries",
-    "log": "minus the logarithm of the share on <bos>, for each token of the answer: nats, as the loss is",
+    "log": "minus the logarithm of the share on <bos>, summed over queries and divided by the tokens that are asked",
 }
 
 #: fields that came later: left out of the canonical form where they have their default, so that older digests stay
@@ -130,8 +130,8 @@ class RunSpec:
             raise InputError(f"watched_lengths {list(self.watched_lengths)}: ascending, and among the trained and the test lengths")
         if not 0 <= self.price < inf:
             raise InputError(f"price {self.price}: must be at least 0")
-        if self.charge not in CHARGES or (self.charge != "share" and not self.price):
-            raise InputError(f"charge {self.charge!r}: choose {' or '.join(CHARGES)}, and say with --price how much")
+        if self.charge not in CHARGES:
+            raise InputError(f"charge {self.charge!r}: choose {' or '.join(CHARGES)}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout {self.dropout}: must lie in [0, 1)")
         if self.heldout < 2:
@@ -140,11 +140,12 @@ class RunSpec:
             raise InputError(f"seed {self.seed}: must lie in [0, 2^31)")
         if self.encoding not in TRAINABLE:
             raise InputError(f"encoding {self.encoding!r} cannot be trained yet: choose from {', '.join(TRAINABLE)}")
-        priced = self.make_encoding().priced
-        if priced and not self.price:
+        if self.encoding in PRICED and not self.price:
             raise InputError(f"encoding {self.encoding} takes attention at a price: say what it costs, as in --charge log --price 0.3")
-        if self.price and not priced and self.encoding != "positional":
+        if self.price and self.encoding not in PRICEABLE:
             raise InputError(f"price {self.price:g}: take it with --pe priced, sparse or positional; --pe {self.encoding} has none")
+        if self.charge != "share" and not self.price:
+            raise InputError(f"charge {self.charge} charges nothing: say with --price how much, or leave it out")
         size = self.dim if self.mechanism == "sinusoidal" else self.dim // self.heads
         if self.mechanism in ("rope", "sinusoidal") and size % 2:
             raise InputError(f"encoding {self.encoding} pairs dimensions, {size} are odd: choose dim and heads so that they are even")

@@ -81,7 +81,8 @@ def curves(runs: Sequence[Run], path: Path) -> None:
                 axes[1].plot(steps, [row["id_accuracy"] for row in log], color=colour, lw=1.4)
                 if watched:
                     _watched(axes[2], log, run.spec.train_lengths, colour)
-        axes[0].set(xlabel="step", ylabel="loss", yscale="log", title="training loss")
+        title = "training loss, price and all" if any(run.spec.price for run in runs) else "training loss"
+        axes[0].set(xlabel="step", ylabel="loss", yscale="log", title=title)
         axes[0].legend(frameon=False, fontsize=8)
         axes[1].set(xlabel="step", ylim=(-0.02, 1.02), title="right on held-out pairs, longest trained length")
         if watched:

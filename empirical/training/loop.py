@@ -84,8 +84,8 @@ def off_bos(scores: list[Tensor], charge: str, asked: int) -> Tensor:
     """What is charged for attention off <bos> (CHARGES): the mean over lines and heads, summed over queries and layers.
 
     By softmax, whatever gives the weights: sparsemax has no gradient for a <bos> that is far behind, and heads would rest where they are.
-    The share off <bos> hardly falls either, where it is nearly all, as among many tokens; the logarithm of that on it does, and as it is
-    counted per asked token, as the loss is, one price does for all widths.
+    The share off <bos> hardly falls either, where it is nearly all, as among many tokens; the logarithm of that on it does. It is divided
+    by the tokens that are asked, so that a query weighs against its own loss alike in all widths. Below the last layer all tokens query.
     """
     if charge == "log":
         return torch.stack([-score_BHQK.log_softmax(3)[..., 0].sum(-1).mean() for score_BHQK in scores]).sum() / asked

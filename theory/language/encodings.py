@@ -28,6 +28,10 @@ ENCODINGS: dict[str, str] = {
     **dict.fromkeys(("coupled", "position-coupling"), "abacus"),
 }
 
+SPARSE = ("sparse", "sparse-absolute")
+PRICED = ("priced", *SPARSE)
+PRICEABLE = ("positional", *PRICED)  # the first with a price or without one
+
 DEFAULT_LAYOUT = {"relative": "aligned", "window": "interleaved", "banded": "aligned"}
 
 
@@ -50,13 +54,13 @@ class Encoding:
 
     @property
     def priced(self) -> bool:
-        """Whether attention that is not on <bos> has a price in training."""
-        return self.name == "priced" or self.sparse
+        """Whether it is one of those that are always trained at a price; positional attention may be."""
+        return self.name in PRICED
 
     @property
     def sparse(self) -> bool:
         """Whether attention can be exactly 0."""
-        return self.name in ("sparse", "sparse-absolute")
+        return self.name in SPARSE
 
     @property
     def text(self) -> str:

@@ -32,13 +32,13 @@ ASSUMPTIONS = {
     "A6": "the key of a digit draws no attention that the zeros which training showed in its place did not",
     "A7": "attention that nothing depends on in training does not rest on places that it shows with zeros alone",
     "A8": "attention at a price, on which nothing depends in training, ends on <bos> alone: what is not read weighs exactly 0",
-    "A9": "attention at a price, on which nothing depends in training, ends on <bos> but for a negligible share",
+    "A9": "softmax attention at a price, on which nothing depends in training, ends on <bos> but for a negligible share",
 }
 
 DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention"
 RESTING = "but attention that nothing depends on in training may rest on places that it showed with zeros alone"
 PRICED = "which places are read is the same for all operands, and what is read has its price: it can be told from the weights"
-LEFT = "but keys hold digits; attention that has no use has a price, which leaves places that showed zeros alone behind <bos>"
+LEFT = "keys hold digits, but attention that has no use has a price: what draws it there must draw more than <bos>"
 UNORDERED = "no training pair shows what is done with operands out of order"
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
@@ -75,8 +75,8 @@ RULES: dict[str, Rule] = {
     "band undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
-    "low digits suffice, keyed": Rule("exact", "hypothesis", ("A3", "A6"), EXACT),
     "low digits suffice, priced": Rule("exact", "hypothesis", ("A6", "A9"), EXACT),
+    "low digits suffice, keyed": Rule("exact", "hypothesis", ("A3", "A6"), EXACT),
     "low digits suffice, sparse": Rule("exact", "conditional", ("A8",), EXACT),
     "low digits suffice, layered": Rule("exact", "hypothesis", ("A3", "A7"), EXACT),
     "low digits suffice": Rule("exact", "conditional", ("A3", "A7"), EXACT),
@@ -89,8 +89,8 @@ RULES: dict[str, Rule] = {
     "codes unseen, guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
-    "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "zeros only, priced": Rule("truncation", "hypothesis", ("A6", "A9"), TRUNCATED),
+    "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "zeros only, sparse": Rule("truncation", "conditional", ("A8",), TRUNCATED),
     "zeros only, open": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "zeros only": Rule("truncation", "hypothesis", ("A2", "A7"), TRUNCATED),
