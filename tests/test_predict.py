@@ -44,6 +44,8 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("(a + b) % 100", "positional", {}, "exact", "conditional", "low digits suffice"),
     ("(a + b) % 100", "positional", {"layers": 2}, "exact", "hypothesis", "low digits suffice, layered"),
     ("(a + b) % 150", "positional", {}, "truncation", "hypothesis", "zeros only"),
+    ("a + b", "sparse-absolute", {}, "truncation", "hypothesis", "zeros only, keyed sparse"),
+    ("(a + b) % 100", "sparse-absolute", {}, "exact", "hypothesis", "low digits suffice, keyed sparse"),
     ("a + b", "priced", {"layers": 2}, "truncation", "hypothesis", "zeros only, priced"),
     ("(a + b) % 100", "priced", {"layers": 2}, "exact", "hypothesis", "low digits suffice, priced"),
     ("a + b", "sparse", {"layers": 3}, "truncation", "conditional", "zeros only, sparse"),

@@ -15,7 +15,7 @@ from empirical.data.lines import Lines, Pairs, renderer_of
 from empirical.network.model import GPT
 from empirical.study import truncation as module
 from empirical.study.states import Batch, draw_batch, first_layer_of, truncated
-from empirical.study.truncation import Repaired, drawable, repaired, shadowed
+from empirical.study.truncation import Repaired, drawable, repaired, shadowed, unrepairable
 from empirical.training.loop import build_model
 from tests.networks import SPECS, TINY
 from theory.errors import InputError
@@ -179,6 +179,11 @@ def test_what_unseen_digits_draw_is_the_most_of_all_lines(encoding: str) -> None
     most = float(share_NHT[..., unseen].sum(2).max())
     assert 0.2 < most < 1 - 1e-6
     assert drawable(model, spec) == pytest.approx(most, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if not unrepairable(spec)])
+def test_every_network_with_keys_to_exchange_says_what_they_draw(name: str) -> None:
+    assert 0 < drawable(build_model(SPECS[name]), SPECS[name]) < 1
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

@@ -308,6 +308,12 @@ def renderer_of(spec: RunSpec, device: torch.device, training: bool = False) -> 
     return Renderer(spec.make_task(), spec.make_layout(), device, make_numbering(spec), spec.train_lengths if training else None)
 
 
+def line_of_zeros(spec: RunSpec) -> Lines:
+    """The line of zeros alone, which shows the marks between the digits and where everything stands."""
+    nothing = torch.zeros(1, spec.width, dtype=torch.long)
+    return renderer_of(spec, torch.device("cpu")).lines(Pairs(nothing, nothing, torch.tensor([spec.width])))
+
+
 def _nth(length_N: Tensor, lengths: list[int]) -> Tensor:
     """Which of the ascending lengths each one is."""
     return torch.stack([length_N > length for length in lengths[:-1]]).sum(0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from empirical.data.lines import Pairs, renderer_of
+from empirical.data.lines import Pairs, line_of_zeros
 from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import CHUNK
@@ -138,8 +138,7 @@ def drawable(model: GPT, spec: RunSpec) -> float:
         raise InputError(reason)
     layout = spec.make_layout()
     slots = layout.slots(layout.widths(spec.make_task(), spec.width))[:-1]
-    nothing = torch.zeros(1, spec.width, dtype=torch.long)
-    lines = renderer_of(spec, torch.device("cpu")).lines(Pairs(nothing, nothing, torch.tensor([spec.width])))
+    lines = line_of_zeros(spec)
     operand_T, result_T = (torch.tensor([slot.kind in kinds for slot in slots]) for kinds in ("ab", "c"))
     unseen_T = operand_T & torch.tensor([slot.place >= spec.training.longest for slot in slots])
     digit_D, query_Q = torch.arange(spec.base), lines.asked_Q - 1
@@ -147,7 +146,7 @@ def drawable(model: GPT, spec: RunSpec) -> float:
     for asking in range(spec.base):  # the digit at the query
         token_DT = torch.where(operand_T, digit_D[:, None], torch.where(result_T, asking, lines.token_NT[:, : len(slots)]))
         scores: list[Tensor] = []
-        model(token_DT, torch.arange(len(slots)), scores=scores)
+        model(token_DT, torch.arange(len(slots)), at_BT=lines.at_NT, scores=scores)
         score_DHQT = scores[0][:, :, query_Q].double()
         itself_QT = torch.arange(len(slots)) == query_Q[:, None]
         drawn_HQ = score_DHQT.amax(0).masked_fill(~unseen_T, -math.inf).logsumexp(2)

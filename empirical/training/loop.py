@@ -87,9 +87,10 @@ def off_bos(scores: list[Tensor], charge: str, asked: int) -> Tensor:
     The share off <bos> hardly falls either, where it is nearly all, as among many tokens; the logarithm of that on it does. It is divided
     by the tokens that are asked, so that a query weighs against its own loss alike in all widths. Below the last layer all tokens query.
     """
-    if charge == "log":
-        return torch.stack([-score_BHQK.log_softmax(3)[..., 0].sum(-1).mean() for score_BHQK in scores]).sum() / asked
-    return torch.stack([(1 - score_BHQK.softmax(3)[..., 0]).sum(-1).mean() for score_BHQK in scores]).sum()
+    log = charge == "log"
+    charged = (-score_BHQK.log_softmax(3)[..., 0] if log else 1 - score_BHQK.softmax(3)[..., 0] for score_BHQK in scores)
+    total = torch.stack([charged_BHQ.sum(-1).mean() for charged_BHQ in charged]).sum()
+    return total / asked if log else total
 
 
 def loss_of(

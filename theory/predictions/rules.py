@@ -75,6 +75,7 @@ RULES: dict[str, Rule] = {
     "band undecided": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "band holds the rule": Rule("exact", "conditional", ("A1",), EXACT, everywhere=True),
     "no positions": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
+    "low digits suffice, keyed sparse": Rule("exact", "hypothesis", ("A6", "A8"), EXACT),
     "low digits suffice, priced": Rule("exact", "hypothesis", ("A6", "A9"), EXACT),
     "low digits suffice, keyed": Rule("exact", "hypothesis", ("A3", "A6"), EXACT),
     "low digits suffice, sparse": Rule("exact", "conditional", ("A8",), EXACT),
@@ -89,6 +90,7 @@ RULES: dict[str, Rule] = {
     "codes unseen, guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
+    "zeros only, keyed sparse": Rule("truncation", "hypothesis", ("A6", "A8"), TRUNCATED),
     "zeros only, priced": Rule("truncation", "hypothesis", ("A6", "A9"), TRUNCATED),
     "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "zeros only, sparse": Rule("truncation", "conditional", ("A8",), TRUNCATED),
@@ -155,6 +157,8 @@ def _applicable(
             if in_order and support.digits == n:
                 yield Applied("cut out of order", (why, f"but those of longer operands need not be in order: {UNORDERED}"))
             facts = why, "training shows all of these digits at the codes they have in longer inputs"
+            if support.digits and encoding.keyed and encoding.sparse:
+                yield Applied("low digits suffice, keyed sparse", (*facts, LEFT))
             if support.digits and encoding.keyed and encoding.priced:
                 yield Applied("low digits suffice, priced", (*facts, LEFT))
             if support.digits and encoding.keyed:
@@ -200,6 +204,8 @@ def _applicable(
         if in_order:
             yield Applied("cut out of order", (zeros, f"but a mod {task.base}^{n} may be below b mod {task.base}^{n}: {UNORDERED}"))
         cut = f"so a and b act as a mod {task.base}^{n} and b mod {task.base}^{n}"
+        if encoding.keyed and encoding.sparse:
+            yield Applied("zeros only, keyed sparse", (zeros, cut, LEFT))
         if encoding.keyed and encoding.priced:
             yield Applied("zeros only, priced", (zeros, cut, LEFT))
         if encoding.keyed:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from empirical.data.lines import Pairs, Renderer, renderer_of, to_ints
+from empirical.data.lines import Pairs, Renderer, line_of_zeros, renderer_of, to_ints
 from empirical.network.model import GPT
 from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import answer, greedy
@@ -136,8 +136,7 @@ def reading_of(run: Run, model: GPT) -> Reading:
 def _reader(spec: RunSpec, model: GPT, slots: tuple[Slot, ...]) -> Reader:
     if not spec.make_encoding().keyed:
         return Places(model, len(slots))
-    nothing = torch.zeros(1, spec.width, dtype=torch.long)
-    marks = renderer_of(spec, torch.device("cpu")).lines(Pairs(nothing, nothing, torch.tensor([spec.width]))).token_NT[0].tolist()
+    marks = line_of_zeros(spec).token_NT[0].tolist()
     can = {"a": range(spec.base), "b": range(spec.base), "c": range(len(model.tokens.weight))}  # a wrong answer may hold any token
     return Cells(model, [can.get(slot.kind, [mark]) for slot, mark in zip(slots, marks, strict=False)])
 
