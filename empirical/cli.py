@@ -66,6 +66,7 @@ def run_command(
     weight_decay: Annotated[float, typer.Option(help="weight decay of the matrices")] = 0.1,
     price: Annotated[float, typer.Option(help="what attention off <bos> costs in the end, such as 0.3 by log")] = 0.0,
     charge: Annotated[str, typer.Option(help="what the price is for: the share off <bos>, or log, of that on it")] = "share",
+    anneal: Annotated[float, typer.Option(help="share of the steps in which sparse attention goes from softmax to sparsemax")] = 0.0,
     sampling: Annotated[str, typer.Option(help="how training pairs are drawn: domain (its law) or carries (balanced)")] = "domain",
     curriculum: Annotated[int, typer.Option(help="steps over which the trained lengths come in, shortest first; 0: all at once")] = 0,
     train_pairs: Annotated[int, typer.Option(help="different training pairs, gone through again and again; 0: always fresh ones")] = 0,
@@ -93,7 +94,7 @@ def run_command(
             "encoding": pe, "window": window, "direction": direction, "layout": layout, "width": width,
             "train_lengths": train, "train_domain": train_domain, "test_lengths": lengths, "test_domain": domain,
             "preset": preset, "steps": steps, "batch": batch, "lr": lr,
-            "dropout": dropout, "weight_decay": weight_decay, "price": price, "charge": charge,
+            "dropout": dropout, "weight_decay": weight_decay, "price": price, "charge": charge, "anneal": anneal,
             "sampling": sampling, "curriculum": curriculum, "train_pairs": train_pairs,
             "examples": examples, "watched_lengths": watch, "seed": seed,
         }

@@ -142,7 +142,7 @@ CHANGES: list[dict[str, Any]] = [
     {"max_distance": 33}, {"warmup": 6}, {"encoding": "rope"}, {"sampling": "carries"}, {"curriculum": 5}, {"train_pairs": 9},
     {"encoding": "sparse", "price": 0.3}, {"encoding": "positional"}, {"encoding": "positional", "price": 0.3},
     {"encoding": "sparse", "price": 0.3, "charge": "log"}, {"encoding": "priced", "price": 0.3},
-    {"encoding": "sparse-absolute", "price": 0.3},
+    {"encoding": "sparse-absolute", "price": 0.3}, {"encoding": "sparse", "price": 0.3, "anneal": 0.5},
     {"machine": '{"base": 3, "operands": 1, "direction": "lsd", "start": 0, "table": [[[0,0],[0,1],[0,2]]]}'},
 ]  # fmt: skip
 
@@ -167,6 +167,7 @@ def test_every_change_gives_another_digest() -> None:
         ({"encoding": "priced"}, "--price"),
         ({"charge": "log"}, "leave it out"), ({"encoding": "priced", "charge": "log"}, "takes attention at a price"),
         ({"encoding": "sparse", "price": 0.3, "charge": "x"}, "share or log"),
+        ({"anneal": 0.5}, "never sparse"), ({"encoding": "sparse", "price": 0.3, "anneal": 1.5}, "anneal 1.5"),
     ],
 )  # fmt: skip
 def test_refused_specs(change: dict[str, Any], part: str) -> None:

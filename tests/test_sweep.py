@@ -80,6 +80,7 @@ GRIDS = [
     ("task=add,mod-add modulus=7,8", {"add": 1, "mod-add-7": 1, "mod-add-8": 1}),
     ("pe=window,none window=3-4 layout=interleaved", {"window-3": 1, "window-4": 1, "none": 1}),
     ("pe=priced,absolute price=0.1,0.3 charge=log", {"priced-0.1": 1, "priced-0.3": 1, "absolute": 1}),
+    ("pe=sparse,priced price=0.1 anneal=0.5,0", {"sparse-0.5": 1, "sparse-0": 1, "priced": 1}),
     ("train=1-2,2+4 seed=5", {"1-2": 1, "2-4": 1}),
     ("expr=max(a, b),2*a + b", {"max-a-b": 1, "2-a-b": 1}),
     ("dim=16 heads=2 seed=3,1", {"add": 2}),

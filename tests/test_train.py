@@ -19,11 +19,12 @@ import torch
 from empirical.data.lines import held_out
 from empirical.data.noise import Noise, step_key
 from empirical.data.streams import Stream
+from empirical.network.model import weigh
 from empirical.runs.spec import CHARGES
 from empirical.runs.store import failures, load_model, load_run
 from empirical.study.evaluate import answer, evaluate_weights
 from empirical.training.faults import TrainingError
-from empirical.training.loop import Trainer, build_model, learning_rate, load_checkpoint, loss_of, off_bos, price_at, train
+from empirical.training.loop import Trainer, build_model, learning_rate, load_checkpoint, loss_of, off_bos, price_at, softness_at, train
 from empirical.training.worker import Terms
 from tests.command import ROOT
 from tests.networks import SPECS, TINY
@@ -133,6 +134,36 @@ def test_attention_has_a_price_once_the_task_is_learned() -> None:
     assert 0 < spent < sum(score.shape[2] for score in scores)
     free, paid = (float(loss_of(model, lines, use_N, price=price).detach()) for price in (None, prices[2]))
     assert paid - free == pytest.approx(0.2 * spent, abs=1e-5)
+
+
+def test_sparse_attention_may_start_soft() -> None:
+    """Over the first `anneal` of training the share of softmax falls to 0, and every key has a slope while there is some."""
+    spec = replace(TINY, encoding="sparse", price=0.5, anneal=0.5, steps=100)
+    shares = [softness_at(spec, torch.tensor(step)) for step in (0, 25, 50, 99)]
+    assert [float(share) for share in shares if share is not None] == pytest.approx([1, 0.5, 0, 0])
+    assert softness_at(TINY, torch.tensor(0)) is None
+    for share in shares:
+        score = torch.tensor([9.0, 0.0, -3.0], requires_grad=True)
+        weight = weigh(score, sparse=True, soft=share)
+        assert torch.allclose(weight, share * score.softmax(0) + (1 - share) * torch.tensor([1.0, 0.0, 0.0]))
+        (weight * torch.tensor([0.0, 1.0, 2.0])).sum().backward()
+        assert score.grad is not None
+        assert bool(score.grad.all()) == bool(share > 0)
+
+
+def test_a_step_is_as_soft_as_the_run_says() -> None:
+    """Two runs that differ in annealing alone differ while there is softmax, and at the end do not."""
+    specs = [replace(TINY, encoding="sparse", price=0.5, anneal=anneal, dropout=0.0) for anneal in (0.0, 0.5)]
+    losses = {}
+    for step in (5, 19):
+        hard, soft = (Trainer(spec, Path("/nonexistent"), "cpu", None) for spec in specs)
+        with torch.no_grad():
+            for trainer in (hard, soft):  # as drawn, scores are so small that both give every key the same
+                trainer.model.blocks[0].attention.q.weight.mul_(1000)
+        hard.step = soft.step = step
+        losses[step] = [float(trainer.train_step()) for trainer in (hard, soft)]
+    assert losses[5][0] != losses[5][1]
+    assert losses[19][0] == losses[19][1]
 
 
 def test_a_step_charges_what_the_run_says() -> None:

@@ -55,9 +55,11 @@ def sparsemax(score: Tensor) -> Tensor:
     return (score - excess.gather(-1, kept - 1) / kept).clamp(min=0)
 
 
-def weigh(score: Tensor, sparse: bool) -> Tensor:
-    """Attention weights by scores, over the last dimension."""
-    return sparsemax(score) if sparse else score.softmax(-1)
+def weigh(score: Tensor, sparse: bool, soft: Tensor | None = None) -> Tensor:
+    """Attention weights by scores, over the last dimension; `soft` is the share of softmax in them while sparse attention is trained."""
+    if not sparse:
+        return score.softmax(-1)
+    return sparsemax(score) if soft is None else soft * score.softmax(-1) + (1 - soft) * sparsemax(score)
 
 
 class Attention(nn.Module):
@@ -84,8 +86,9 @@ class Attention(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(
-        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: KeysValues | None, noise: Noise | None = None, scores: Kept = None
-    ) -> tuple[Tensor, KeysValues]:
+        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: KeysValues | None, noise: Noise | None = None, scores: Kept = None,
+        soft: Tensor | None = None,
+    ) -> tuple[Tensor, KeysValues]:  # fmt: skip
         """Outputs at the tokens `query_Q` (counted from the first cached one), and the extended cache; `at_BK` are all positions."""
         B, T, C = x_BTC.shape
         seen = 0 if past is None else past[0].shape[2]
@@ -104,7 +107,7 @@ class Attention(nn.Module):
         score_BHQK = self.encoding.score(product_BHQK, q_BHQE, at_BQ, at_BK).add_(barrier_QK)
         if scores is not None:
             scores.append(score_BHQK)
-        y_BQC = (self.drop_weights(weigh(score_BHQK, self.sparse), noise) @ v).transpose(1, 2).reshape(B, len(query_Q), C)
+        y_BQC = (self.drop_weights(weigh(score_BHQK, self.sparse, soft), noise) @ v).transpose(1, 2).reshape(B, len(query_Q), C)
         return self.drop(self.out(y_BQC), noise), (k, v)
 
     def _keys_values(self, address_BTC: Tensor, x_BTC: Tensor) -> Tensor:
@@ -137,10 +140,11 @@ class Block(nn.Module):
         self.drop = Dropout(spec.dropout)
 
     def forward(
-        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: KeysValues | None, noise: Noise | None = None, scores: Kept = None
-    ) -> tuple[Tensor, KeysValues]:
+        self, x_BTC: Tensor, query_Q: Tensor, at_BK: Tensor, past: KeysValues | None, noise: Noise | None = None, scores: Kept = None,
+        soft: Tensor | None = None,
+    ) -> tuple[Tensor, KeysValues]:  # fmt: skip
         seen = 0 if past is None else past[0].shape[2]
-        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise, scores)
+        y_BQC, kept = self.attention(self.norm_attention(x_BTC), query_Q, at_BK, past, noise, scores, soft)
         x_BQC = (x_BTC if len(query_Q) == x_BTC.shape[1] else x_BTC.index_select(1, query_Q - seen)) + y_BQC
         return x_BQC + self.drop(self.down(F.gelu(self.up(self.norm_mlp(x_BQC)))), noise), kept
 
@@ -179,6 +183,7 @@ class GPT(nn.Module):
         at_BT: Tensor | None = None,
         noise: Noise | None = None,
         scores: list[Tensor] | None = None,
+        soft: Tensor | None = None,
     ) -> Tensor:
         """Logits (B, Q, V) at the tokens `query_Q` of the sequence; only they pass through the last layer.
 
@@ -189,6 +194,7 @@ class GPT(nn.Module):
             at_BT: The positions of the whole line from its first token on, where they are not counted along it (`Lines.at_NT`).
             noise: For dropout.
             scores: Where given, each layer adds its attention scores (B, H, its queries, keys), -inf for keys out of sight.
+            soft: The share of softmax in sparse attention, while it is trained.
 
         Raises:
             ValueError: the encoding's positions are not counted along the line, and none are given.
@@ -202,7 +208,7 @@ class GPT(nn.Module):
         here_T, at_BK = index_K[seen:], index_K[None] if at_BT is None else at_BT[:, :until]
         x_BTC, kept = self.drop(self.encoding.embed(self.tokens(token_BT), at_BK[:, seen:]), noise), []
         for i, block in enumerate(self.blocks):
-            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, at_BK, past[i], noise, scores)
+            x_BTC, pair = block(x_BTC, query_Q if i == len(self.blocks) - 1 else here_T, at_BK, past[i], noise, scores, soft)
             kept.append(pair)
         if cache is not None:
             cache.layers = kept

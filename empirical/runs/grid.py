@@ -19,7 +19,7 @@ from empirical.runs.plan import Group
 from empirical.runs.settings import DEFAULTS, long_names, make_spec
 from empirical.runs.spec import RunSpec
 from theory.errors import InputError
-from theory.language.encodings import ENCODINGS, PRICEABLE
+from theory.language.encodings import ENCODINGS, PRICEABLE, SPARSE
 from theory.language.tasks import CATALOGUE, needs_modulus
 
 MAX_RUNS = 10_000
@@ -115,7 +115,7 @@ def _value(axis: str, word: str) -> Any:
 
 
 def _applicable(words: dict[str, str]) -> dict[str, str]:
-    """Without the modulus where the task has none, and without the window or the price where the encoding has none."""
+    """Without the modulus where the task has none, and without the window, the price or the annealing where the encoding has none."""
     task, encoding = words.get("task", "add"), words.get("encoding", DEFAULTS["encoding"])
     without = set()
     if task in CATALOGUE and "expr" not in words and not needs_modulus(task):
@@ -124,6 +124,8 @@ def _applicable(words: dict[str, str]) -> dict[str, str]:
         without.add("window")
     if encoding in ENCODINGS and encoding not in PRICEABLE:
         without |= {"price", "charge"}
+    if encoding in ENCODINGS and encoding not in SPARSE:
+        without.add("anneal")
     return {axis: word for axis, word in words.items() if axis not in without}
 
 

@@ -13,7 +13,7 @@ from theory.automata.formats import from_json
 from theory.automata.machine_tasks import machine_task
 from theory.errors import InputError
 from theory.language.domains import Training, check_signs, make_training, parse_lengths
-from theory.language.encodings import PRICEABLE, PRICED, Encoding, make_encoding
+from theory.language.encodings import PRICEABLE, PRICED, SPARSE, Encoding, make_encoding
 from theory.language.layouts import Layout, make_layout
 from theory.language.tasks import Task, make_task
 from theory.local.bands import seen_offsets
@@ -61,7 +61,7 @@ CHARGES = {
 }
 
 #: fields that came later: left out of the canonical form where they have their default, so that older digests stay
-LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths", "price", "charge")
+LATER = ("machine", "sampling", "curriculum", "train_pairs", "watched_lengths", "price", "charge", "anneal")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class RunSpec:
     `curriculum` steps the training lengths come in one by one, shortest first. `train_pairs` is the number of distinct pairs that
     training goes through again and again; 0 draws fresh ones. `watched_lengths` are measured at every logged step; nothing is chosen by it.
     `price` is what a query's attention costs in the end that is not on <bos>, in units of the loss (empirical.training.loop.price_at);
-    `charge` says what of it is counted, a name in CHARGES.
+    `charge` says what of it is counted, a name in CHARGES. Over the first `anneal` of the steps, a share of them in [0, 1], sparse
+    attention goes from softmax to sparsemax.
     """
 
     task: str
@@ -111,6 +112,7 @@ class RunSpec:
     watched_lengths: tuple[int, ...] = ()
     price: float = 0.0
     charge: str = "share"
+    anneal: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained, before anything is written."""
@@ -144,8 +146,12 @@ class RunSpec:
             raise InputError(f"encoding {self.encoding} takes attention at a price: say what it costs, as in --charge log --price 0.3")
         if self.price and self.encoding not in PRICEABLE:
             raise InputError(f"price {self.price:g}: take it with --pe priced, sparse or positional; --pe {self.encoding} has none")
+        if not 0 <= self.anneal <= 1:
+            raise InputError(f"anneal {self.anneal}: must lie in [0, 1]")
         if self.charge != "share" and not self.price:
             raise InputError(f"charge {self.charge} charges nothing: say with --price how much, or leave it out")
+        if self.anneal and not self.sparse:
+            raise InputError(f"anneal {self.anneal:g}: take it with --pe {' or '.join(SPARSE)}; --pe {self.encoding} is never sparse")
         size = self.dim if self.mechanism == "sinusoidal" else self.dim // self.heads
         if self.mechanism in ("rope", "sinusoidal") and size % 2:
             raise InputError(f"encoding {self.encoding} pairs dimensions, {size} are odd: choose dim and heads so that they are even")

@@ -44,6 +44,7 @@ from empirical.training.loop import (
     make_device,
     price_at,
     save_checkpoint,
+    softness_at,
     store_run,
     teacher_forced,
 )
@@ -130,14 +131,14 @@ class Ensemble:
     def backward(self, count: int) -> Tensor:
         """Losses (M,) of `count` lines of each member, and their gradients."""
         lines, use_MN, key_M = self.lines(count)
-        price = price_at(self.common, self.now)
+        price, soft = price_at(self.common, self.now), softness_at(self.common, self.now)
 
         def loss(weights: Weights, token_NT: Tensor, answer_NT: Tensor, at_NT: Tensor | None, use_N: Tensor, key: Tensor) -> Tensor:
             def model(*args: Any, **more: Any) -> Any:
                 return functional_call(self.model, weights, args, more)
 
             once = Lines(token_NT, answer_NT, at_NT, lines.known_Q)
-            return loss_of(model, once, use_N, Noise(key, DROPOUT), price, self.common.charge)
+            return loss_of(model, once, use_N, Noise(key, DROPOUT), price, self.common.charge, soft)
 
         over = (0, 0, 0, None if lines.at_NT is None else 0, 0, 0)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False):

@@ -80,6 +80,14 @@ def price_at(spec: RunSpec, step: Tensor) -> Tensor | None:
     return spec.price * (4 * step / spec.steps - 2).clamp(0, 1) if spec.price else None
 
 
+def softness_at(spec: RunSpec, step: Tensor) -> Tensor | None:
+    """The share of softmax in sparse attention at a step: it falls from 1 to 0 over the first `anneal` of training.
+
+    Sparsemax has no gradient for a key whose score is well below the largest; one of many may never be found.
+    """
+    return (1 - step / (spec.anneal * spec.steps)).clamp(0, 1) if spec.anneal else None
+
+
 def off_bos(scores: list[Tensor], charge: str, asked: int) -> Tensor:
     """What is charged for attention off <bos> (CHARGES): the mean over lines and heads, summed over queries and layers.
 
@@ -94,12 +102,13 @@ def off_bos(scores: list[Tensor], charge: str, asked: int) -> Tensor:
 
 
 def loss_of(
-    model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None, price: Tensor | None = None, charge: str = "share"
-) -> Tensor:
+    model: Callable[..., Any], lines: Lines, use_N: Tensor, noise: Noise | None = None, price: Tensor | None = None, charge: str = "share",
+    soft: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Mean cross-entropy of the answer tokens of the lines in use; with a price, also what is charged for attention."""
     scores: list[Tensor] | None = None if price is None else []
     asked_Q = lines.asked_Q
-    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, scores=scores)
+    logits_NQV: Tensor = model(lines.token_NT[:, :-1], asked_Q - 1, at_BT=lines.at_NT, noise=noise, scores=scores, soft=soft)
     target_NQ, weight_NQ = lines.token_NT[:, asked_Q], lines.answer_NT[:, asked_Q] & use_N[:, None]
     loss_NQ = F.cross_entropy(logits_NQV.flatten(0, 1).float(), target_NQ.flatten(), reduction="none").view(target_NQ.shape)
     total: Tensor = (loss_NQ * weight_NQ).sum() / weight_NQ.sum().clamp(min=1)
@@ -193,9 +202,10 @@ class Trainer:
     def backward(self, count: int, compiled: bool = True) -> Tensor:
         """The loss of a batch, and its gradients; in compiled kernels only where the run is, and where they are made for this batch."""
         lines, use_N, noise = self.batch(count)
-        price = price_at(self.spec, torch.tensor(self.step, device=self.device))
+        now = torch.tensor(self.step, device=self.device)
+        price, soft = price_at(self.spec, now), softness_at(self.spec, now)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss: Tensor = (self.loss if compiled else loss_of)(self.model, lines, use_N, noise, price, self.spec.charge)
+            loss: Tensor = (self.loss if compiled else loss_of)(self.model, lines, use_N, noise, price, self.spec.charge, soft)
         self.optimiser.zero_grad()
         loss.backward()
         return loss.detach()
