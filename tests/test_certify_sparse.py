@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,24 @@ def test_a_planted_leak_is_found(network: Run, planted_leak: str, tmp_path: Path
         a, b = found.uncut
         assert answers[a, b] != answers[a % cut, b % cut]
     assert wrong or planted_leak == "noise"
+
+
+def test_the_share_that_is_told_is_that_of_all_longer_operands(network: Run, tmp_path: Path) -> None:
+    """With the two lowest places of a exchanged, wrong answers are many, and no unseen digit is read."""
+
+    def exchange(model: GPT) -> None:
+        for table in places(model):
+            table[[2, 3]] = table[[3, 2]]  # <bos> a_2 a_1 a_0
+
+    planted = spoilt(tmp_path, network, exchange)
+    found = certify(planted)
+    answers = all_lines(planted)
+    for domain in (max, min):  # one operand of three digits at least, both
+        longer = [pair for pair in answers if domain(pair) >= 9]
+        assert found.share == Fraction(sum(answers[pair] == found.function(*pair) for pair in longer), len(longer))
+    assert 0 < found.share < 1
+    assert f"exactly {found.share}" in certificate_text(found)
+    assert certify(network).share == 1
 
 
 def written(value: int) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from tests.command import ROOT, called
+from tests.networks import SPECS
 from tests.readme import SHOWING
 from theory.predictions.rules import RULES
 from theory.predictions.seen import record
@@ -16,7 +18,7 @@ from verify.certificates.outcomes import outcome
 from verify.claims.schema import load_claims
 from verify.verdicts.engine import run_claims
 from verify.verdicts.evidence import load_evidence
-from verify.verdicts.record import record_of
+from verify.verdicts.record import record_of, rule_of
 from verify.verdicts.reevaluate import Fresh, Job
 
 VERDICTS, README = (page.read_text() for page in SHOWING)
@@ -41,6 +43,13 @@ def test_predictions_quote_the_committed_evidence() -> None:
     assert record() == record_of(ROOT / "results", load_evidence(ROOT / "results"))
     assert set(record()) <= set(RULES)
     assert sum(seen.groups for seen in record().values()) > 100
+
+
+def test_the_rule_of_a_run_is_that_of_its_prediction() -> None:
+    """Also of one that was trained on operands in order, and is asked in any."""
+    window = replace(SPECS["interleaved window"], train_domain="ordered")
+    assert rule_of(window) == "order unseen"
+    assert rule_of(replace(window, test_domain="ordered")) == "window holds the rule"
 
 
 @pytest.mark.parametrize("line", re.findall(r"^\$ (arith-\w+ (?:[^\n\\]|\\\n)+)", README, re.MULTILINE))

@@ -20,7 +20,7 @@ from theory.local.lookahead import best_accuracy, looks_ahead
 from theory.local.majority import majority_of
 from theory.local.windows import needed_window
 from theory.predictions.paper import Outcome, PaperStatement, paper_statement
-from theory.predictions.rules import Applied, Rule, decide, downward, in_distribution, invariance_by_direction
+from theory.predictions.rules import Rule, decide, downward, in_distribution, invariance_by_direction
 from theory.progress import watched
 from theory.proofs.causality import causality
 from theory.proofs.properties import Property, base_compatibility, either_direction, identifiability, low_support, short
@@ -100,10 +100,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     check_signs(task, training.domain, domain)
     layout.widths(task, longest)
     invariance, compatibility, support = either_direction(invariance_by_direction(task)), base_compatibility(task), low_support(task)
-    if training.domain == "ordered" != domain:
-        applied = Applied("order unseen", ("training shows operands with a >= b alone, and no rule says what is done with others",))
-    else:
-        applied = decide(task, encoding, layout, training, invariance, support)
+    applied = decide(task, encoding, layout, training, domain, invariance, support)
     rule, upward = applied.rule, applied.rule.outcome
     asked = sum(training.region(length) == "upward" for length in lengths)
     if upward == "truncation" and asked * work(task) > MAX_WORK:

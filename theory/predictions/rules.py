@@ -62,6 +62,7 @@ class Rule:
 
 #: name -> rule; in the decision order
 RULES: dict[str, Rule] = {
+    "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
     "not causal": Rule("fails", "proven", (), "nothing: two inputs with the same visible tokens need different digits", everywhere=True),
     "not causal, uncounted": Rule("fails", "hypothesis", (), FAILED, everywhere=True),
     "not causal, half guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
@@ -89,7 +90,6 @@ RULES: dict[str, Rule] = {
     "codes unseen": Rule("fails", "hypothesis", (), FAILED),
     "codes unseen, guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "cut out of order": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
-    "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
     "zeros only, keyed sparse": Rule("truncation", "hypothesis", ("A6", "A8"), TRUNCATED),
     "zeros only, priced": Rule("truncation", "hypothesis", ("A6", "A9"), TRUNCATED),
     "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
@@ -115,11 +115,15 @@ class Applied:
         return RULES[self.name]
 
 
-def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, invariance: Property, support: Property) -> Applied:
+def decide(
+    task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, invariance: Property, support: Property
+) -> Applied:
     """The first rule of the decision order that applies.
 
     Only the first longer length is looked at, so no outcome depends on how far one asks.
     """
+    if training.domain == "ordered" != domain:
+        return Applied("order unseen", ("training shows operands with a >= b alone, and no rule says what is done with others",))
     return next(_applicable(task, encoding, layout, training, invariance, support))
 
 

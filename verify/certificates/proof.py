@@ -61,6 +61,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from theory.automata.machines import TooLarge
@@ -116,6 +117,16 @@ class Certificate:
             return None
         found = self.findings
         return 0 if not found.faithful else self.run.spec.width if found.open is None else found.open - 1
+
+    @property
+    def share(self) -> Fraction | None:
+        """On which share of operands of any one length beyond the trained ones a sparse network computes `function`; null where unknown.
+
+        Where it reads no digit above the trained places, its answer depends on lower ones alone. In each domain these are uniform and
+        independent in longer operands, so the share is that of the inputs that were tried, whatever the length.
+        """
+        whole = self.findings.faithful and self.findings.total is None
+        return 1 - Fraction(self.findings.failing, self.findings.contexts) if self.truncates and whole else None
 
     @property
     def verdict(self) -> str:

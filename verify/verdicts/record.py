@@ -43,7 +43,7 @@ def rule_of(spec: RunSpec) -> str:
     """The name of the rule that decides a run."""
     task = spec.make_task()
     invariance, support = either_direction(invariance_by_direction(task)), low_support(task)
-    return decide(task, spec.make_encoding(), spec.make_layout(), spec.training, invariance, support).name
+    return decide(task, spec.make_encoding(), spec.make_layout(), spec.training, spec.test_domain, invariance, support).name
 
 
 def record_json(found: dict[str, Seen]) -> str:
