@@ -15,6 +15,7 @@ from empirical.commands.options import Compiled, Device, Json, Results, RunName,
 from theory.cli import Base, Direction, Domain, Expr, LayoutName, Modulus, Pe, TaskName, TrainDomain, Width, Window, run
 from theory.errors import InputError
 from theory.language.expressions import operands
+from theory.words import counted
 
 if TYPE_CHECKING:
     from empirical.runs.spec import RunSpec
@@ -169,12 +170,13 @@ def answer_command(
     numbers = f"a = {_short(a)}" + (f", b = {_short(b)}" if operands(task.expression) == 2 else "")
     text = f"{task.text} at {numbers}: the network answers {'no number' if given is None else _short(given)}"
     print(f"{text}, which is right" if given == values["truth"] else f"{text}; right is {_short(values['truth'])}")
+    trained = counted(n, "digit")
     if given == values["truncated"] != values["truth"]:
-        print(f"trained on operands of up to {n} digits, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")
+        print(f"trained on operands of up to {trained}, it computes the task at a = {a % cut}, b = {b % cut}, and that is {given}")
     elif given != values["truth"] and values["truncated"] < 0:
-        print(f"cut to {n} digits, its operands are out of order")
+        print(f"cut to {trained}, its operands are out of order")
     elif given != values["truth"]:
-        print(f"it is not the task on operands cut to {n} digits either: that would be {_short(values['truncated'])}")
+        print(f"it is not the task on operands cut to {trained} either: that would be {_short(values['truncated'])}")
     print(f"theory: {outcome}{'' if said is None else f', that is {_short(said)}'}")
     if len(line) <= 120:
         print(f"tokens: {line}")
@@ -195,7 +197,7 @@ def _text(done: Run) -> str:
     lines = [
         f"{spec.make_task().text} in base {spec.base}, {spec.make_encoding().text}, {spec.layout} layout, "
         f"trained on lengths {','.join(map(str, spec.train_lengths))} ({spec.train_domain}), seed {spec.seed}",
-        f"{spec.layers} layers, {spec.heads} heads, {spec.dim} channels; "
+        f"{counted(spec.layers, 'layer')}, {counted(spec.heads, 'head')}, {spec.dim} channels; "
         f"{spec.steps} steps of {spec.batch} lines{_price(spec)}, {result['wall_s']} s",
         f"stored in {done.folder}",
         "length  region    pairs  right    as truncated",

@@ -9,6 +9,7 @@ import typer
 
 from theory.cli import run
 from theory.errors import InputError
+from theory.words import counted
 from verify.claims.schema import load_claims
 from verify.commands import Asked, chosen, decide, exit_code, failing, known, print_result, shown_progress, writable, write
 
@@ -138,7 +139,8 @@ def lint_claims(claims: ClaimsOption = None, results: ResultsOption = None) -> N
     untested = silent(loaded, runs)
     for line in untested:
         typer.echo(f"untested: {line}")
-    typer.echo(f"{len(loaded.claims)} claims, {len(loaded.assumptions)} assumptions: {len(found)} to mend, {len(untested)} without runs")
+    size = f"{counted(len(loaded.claims), 'claim')}, {counted(len(loaded.assumptions), 'assumption')}"
+    typer.echo(f"{size}: {len(found)} to mend, {len(untested)} without runs")
     raise typer.Exit(int(bool(found)))
 
 

@@ -19,6 +19,7 @@ from theory.language.tasks import Task, digit_count
 from theory.mistakes import Answered, Mistakes, Tally, classify, constant_of, summarise
 from theory.predictions.matrix import advise
 from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
+from theory.words import counted
 from verify.claims.yamlfile import NEWLINE
 from verify.verdicts.statistics import Interval, clopper_pearson, place
 
@@ -246,7 +247,7 @@ def print_diagnosis(console: Console, found: Diagnosis) -> None:
 
     task, training = found.task, found.training
     trained = ",".join(map(str, training.lengths))
-    console.print(f"{task.text} in base {task.base}, trained on lengths {trained}: {len(found.rows)} answers", highlight=False)
+    console.print(f"{task.text} in base {task.base}, trained on lengths {trained}: {counted(len(found.rows), 'answer')}", highlight=False)
     columns = ("length", "region", "answers", "right", "95 % interval", "wrong answers are, by priority (by chance)")
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for one in found.lengths:

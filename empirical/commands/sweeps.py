@@ -13,6 +13,7 @@ import typer
 
 from empirical.commands.options import Compiled, Device, Groups, Json, Results, RunNames, find_runs, interruptible, usable_device
 from theory.errors import InputError
+from theory.words import counted
 
 if TYPE_CHECKING:
     from empirical.training.sweep import Job, Swept
@@ -74,7 +75,7 @@ def sweep(
         left = f", {len(swept.left)} left: the same command goes on" if swept.left else ""
         print(f"{len(swept.trained)} trained, {len(swept.stored)} stored before, {len(swept.failed)} failed{left}")
     if swept.failed:
-        raise InputError(f"{len(swept.failed)} runs failed, see above: run the sweep again to retry them")
+        raise InputError(f"{counted(len(swept.failed), 'run')} failed, see above: run the sweep again to retry")
     return LEFT if swept.left else 0
 
 
@@ -85,7 +86,7 @@ def _together(planned: Any, results: Path, device: str, size: int | None, until:
     from empirical.training.sweep import unfinished
 
     where, runs = usable_device(device), [(job.spec, job.group) for job in planned]
-    with interruptible(), bar(max(job.spec.steps for job in planned), f"{len(planned)} runs") as report:
+    with interruptible(), bar(max(job.spec.steps for job in planned), counted(len(planned), "run")) as report:
         try:
             train_together(runs, results, where, report, size or SIZE, until)
         except KeyboardInterrupt:
@@ -96,7 +97,7 @@ def _together(planned: Any, results: Path, device: str, size: int | None, until:
     if as_json:
         print(json.dumps({"stored": stored, "left": left}, indent=1))
     else:
-        print(f"{len(stored)} runs stored in {results}{f', {len(left)} left: the same command goes on' if left else ''}")
+        print(f"{counted(len(stored), 'run')} stored in {results}{f', {len(left)} left: the same command goes on' if left else ''}")
     return LEFT if left else 0
 
 
@@ -121,7 +122,7 @@ def _swept(
         chosen: Executor = make(terms, slots, share)
         if not quiet:
             limit = f", {min(chosen.slots, len(waiting))} at a time" if waiting else ""
-            print(f"{len(planned)} runs planned, {len(waiting)} to train{limit}", flush=True)
+            print(f"{counted(len(planned), 'run')} planned, {len(waiting)} to train{limit}", flush=True)
         return sweep(planned, terms.results, chosen, board, retries, terms.until)
 
 
@@ -136,7 +137,7 @@ def export(
     if as_json:
         print(json.dumps({"archive": str(archive), "runs": [run.spec.digest for run in chosen]}, indent=1))
     else:
-        print(f"{len(chosen)} runs in {archive}, {archive.stat().st_size / 1e6:.1f} MB")
+        print(f"{counted(len(chosen), 'run')} in {archive}, {archive.stat().st_size / 1e6:.1f} MB")
 
 
 def import_command(archive: Archive, results: Results = Path("results"), as_json: Json = False) -> None:
@@ -148,7 +149,7 @@ def import_command(archive: Archive, results: Results = Path("results"), as_json
         print(json.dumps({"new": list(done.new), "kept": list(done.kept)}, indent=1))
         return
     kept = f"; {len(done.kept)} were finished here already, and are as they were" if done.kept else ""
-    print(f"{len(done.new)} runs imported into {results}{kept}")
+    print(f"{counted(len(done.new), 'run')} imported into {results}{kept}")
 
 
 def trim(runs: RunNames = None, group: Groups = None, results: Results = Path("results"), as_json: Json = False) -> None:
@@ -163,4 +164,4 @@ def trim(runs: RunNames = None, group: Groups = None, results: Results = Path("r
     if as_json:
         print(json.dumps({"trimmed": [run.spec.digest for run in chosen], "bytes": saved}, indent=1))
     else:
-        print(f"the weights of {len(chosen)} runs are left out of {results}: {saved / 1e6:.1f} MB less")
+        print(f"weights of {counted(len(chosen), 'run')} left out of {results}: {saved / 1e6:.1f} MB less")

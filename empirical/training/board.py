@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from empirical.training.sweep import Failure, Job
+from theory.words import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -82,7 +83,7 @@ class Board:
 
         with self.lock:
             failures = f", {self.failures} failed" if self.failures else ""
-            title = f"{self.ended} of {len(self.work)} runs ended{failures}, {len(self.rows)} running{left(self.remaining)}"
+            title = f"{self.ended} of {counted(len(self.work), 'run')} ended{failures}, {len(self.rows)} running{left(self.remaining)}"
             table = Table("run", "steps", "loss", "ID accuracy", "left", title=title, title_justify="left", box=None)
             now = monotonic()
             for job, row, begun in list(self.rows.values())[:MAX_ROWS]:

@@ -9,8 +9,8 @@ from itertools import pairwise, takewhile
 from theory.automata.machine_tasks import values
 from theory.automata.machines import Machine, Tree, Word, breadth_first, path
 from theory.automata.pairs import distinguish
-from theory.proofs.properties import count
 from theory.proofs.verdicts import Verdict
+from theory.words import counted
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,13 @@ def low_support(machine: Machine) -> Verdict:
         before, again = path(tree, cycle[0]), tuple(moves[s][following] for s, following in pairwise(cycle))
         ends = _clash(machine, cycle[0])
         first, second, same = ((*before, *again, *end) for end in (*ends, _shared(*ends)))
-        alike = f"though the operands agree in the low {count(len(same))}; longer ones do so in any number"
+        alike = f"though the operands agree in the low {counted(len(same), 'digit')}; longer ones do so in any number"
         return Verdict(False, f"{values(machine, first, second)}, {alike}", None, Pumped(machine, before, again, *ends))
     depth: dict[int, int] = {}
     for s in last_first:
         depth[s] = 1 + max((depth[following] for following in moves[s]), default=0)
     digits = depth[machine.start]
-    text = f"f depends on the low {count(digits)} only: whatever follows, the rest is written alike"
+    text = f"f depends on the low {counted(digits, 'digit')} only: whatever follows, the rest is written alike"
     return Verdict(True, text, digits, Settles(machine, digits))
 
 

@@ -21,6 +21,7 @@ from theory.predictions.predict import Prediction, predict
 from theory.predictions.report import columns, percent
 from theory.progress import watched
 from theory.proofs.properties import Property
+from theory.words import counted
 
 #: best first; `advise` sorts by it: what may work stands before what is expected not to
 RANK = ("exact", "decays", "undetermined", "truncation", "fails")
@@ -191,8 +192,7 @@ def write_advice(task: Task, found: Sequence[Cell], form: str) -> str:
 
 
 def _tokens(window: Property) -> str:
-    count = "1 token" if window.digits == 1 else f"{window.digits} tokens"
-    return window.certificate if window.digits is None else f"{count} before the query ({window.certificate})"
+    return window.certificate if window.digits is None else f"{counted(window.digits, 'token')} before the query ({window.certificate})"
 
 
 def _row(cell: Cell) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from theory.words import counted
+
 FILE = Path(__file__).parent / "seen.json"
 
 
@@ -31,7 +33,7 @@ class Seen:
     def text(self) -> str:
         outcomes = ", ".join(f"{count} {name}" for name, count in sorted(self.observed.items(), key=lambda item: (-item[1], item[0])))
         cut = "" if self.truncated is None else f", as truncated on {self.truncated:.0%}"
-        groups = "1 group of small networks that learned its task" if self.groups == 1 else f"{self.groups} groups of small networks"
+        groups = f"{counted(self.groups, 'group')} of small networks that learned their task"
         return f"{groups}: {outcomes}; at n+1 right on {self.right:.0%}{cut} (medians)"
 
 

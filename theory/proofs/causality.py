@@ -8,8 +8,9 @@ from math import gcd
 from theory.language.expressions import Binary, Call, Const, Expression, Var, affine, bounds, evaluate, substitute
 from theory.language.layouts import Layout
 from theory.language.tasks import Task, digit_count
-from theory.proofs.properties import NEGATIVE, OUTSIDE, Property, clash, count, low_support_of, may_be_negative, short, value_at
+from theory.proofs.properties import NEGATIVE, OUTSIDE, Property, clash, low_support_of, may_be_negative, short, value_at
 from theory.proofs.testsets import Undecided, degrees, nonzero_point, period, shift_witness
+from theory.words import counted
 
 
 @lru_cache(256)
@@ -138,4 +139,5 @@ def _causal_msd(expression: Expression, base: int) -> Property:
         return Property(None, f"undecided: {reason}")
     if not bounded:
         return Property(None, "undecided: no counterexample among small operands")
-    return Property(True, f"digit i needs digits i and above only, for the {count(longest + 1)} of the result, by exact finite tests")
+    asked = counted(longest + 1, "digit")
+    return Property(True, f"digit i needs digits i and above only, for the {asked} of the result, by exact finite tests")

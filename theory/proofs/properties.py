@@ -11,6 +11,7 @@ from math import gcd
 from theory.language.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, has_call, polynomial, substitute
 from theory.language.tasks import Task, digit_count
 from theory.proofs.testsets import Undecided, degrees, nonzero_point, period, shift_witness
+from theory.words import counted
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,9 @@ def low_support_of(expression: Expression, base: int) -> Property:
         for m in range(top + 1):
             witness = shift_witness(expression, base**m)
             if witness is None:
-                enough = f"f depends on the low {count(m)} only" if m else "f is constant"
+                enough = f"f depends on the low {counted(m, 'digit')} only" if m else "f is constant"
                 return Property(True, f"{enough}, by an exact finite test{below}", m)
-            below = f"; {count(m)} would not do: {clash(expression, witness, base, m)}"
+            below = f"; {counted(m, 'digit')} would not do: {clash(expression, witness, base, m)}"
     except Undecided as reason:
         return Property(None, f"undecided: {reason}")
     raise AssertionError("base**top passed the test above")
@@ -239,10 +240,6 @@ def clash(expression: Expression, witness: tuple[str, int, int], base: int, digi
     c, d = (a + shift, b) if name == "a" else (a, b + shift)
     moved = f"{short(a)} + {base}^{digits}, {short(b)}" if name == "a" else f"{short(a)}, {short(b)} + {base}^{digits}"
     return f"{value_at(expression, a, b)} but f({moved}) = {short(evaluate(expression, c, d))}"
-
-
-def count(digits: int) -> str:
-    return "1 digit" if digits == 1 else f"{digits} digits"
 
 
 def short(value: int) -> str:

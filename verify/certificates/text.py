@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from theory.words import counted
 from verify.certificates.findings import LISTED, WrongInput
 from verify.certificates.proof import KEPT, Certificate
 
@@ -15,13 +16,14 @@ def certificate_text(found: Certificate) -> str:
     """The verdict first, then what it rests on."""
     run, spec, findings = found.run, found.run.spec, found.findings
     lines = [headline(found)]
-    lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {spec.layers} layers, {_sees(spec)}")
+    shape = f"{counted(spec.layers, 'layer')}, {_sees(spec)}"
+    lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {shape}")
     lines += [*found.reads, *([truncation(spec, found.truncates, found.uncut)] if spec.sparse else [])]
     need = ""
     if spec.window is not None:
         known = found.smallest_window is not None
         need = f"; the task needs a window of {found.smallest_window}" if known else "; no window is enough for the task"
-    lines.append(f"each digit is a function of at most {found.receptive_field} tokens{need}")
+    lines.append(f"each digit is a function of at most {counted(found.receptive_field, 'token')}{need}")
     what = "reachable contexts"
     if spec.sparse:
         which = "inputs" if findings.total is None else f"random ones of {findings.total} inputs"
@@ -47,7 +49,7 @@ def certificate_text(found: Certificate) -> str:
 
 def truncation(spec: RunSpec, truncates: bool | None, uncut: tuple[int, int] | None = None) -> str:
     """Whether a sparse network answers every input as the one cut to the trained length."""
-    cut = f"as cut to {spec.training.longest} digits"
+    cut = f"as cut to {counted(spec.training.longest, 'digit')}"
     if truncates:
         return f"no operand digit above the trained places is read: every input is answered {cut}"
     if truncates is None:
@@ -66,12 +68,13 @@ def headline(found: Certificate) -> str:
     match found.verdict:
         case "certified":
             other = "" if "float32" in proved else "; in float32 shown for each context, not for every order of summation"
-            which = "all lengths" if found.digits is None else f"all operands of up to {found.digits} digits, which are all that fit"
+            fits = f"all operands of up to {counted(found.digits or 0, 'digit')}, which are all that fit"
+            which = "all lengths" if found.digits is None else fits
             order = ", a >= b" if found.run.spec.test_domain == "ordered" else ""
             return f"certified for {which}: {task.text} in base {task.base}{order}, in {', '.join(proved)} arithmetic{other}"
         case "refuted":
             assert found.wrong is not None
-            up_to = f"certified for all operands of up to {found.digits} digits, not beyond" if found.digits else "not certified"
+            up_to = f"certified for all operands of up to {counted(found.digits, 'digit')}, not beyond" if found.digits else "not certified"
             compared = found.run.spec.sparse or found.findings.failing <= KEPT  # of more failing contexts, not all are
             which = "a shortest" if compared else "a"
             return f"{up_to}: {which} wrong input has {_show(found.wrong, task.text)}"
@@ -82,7 +85,7 @@ def headline(found: Certificate) -> str:
 
 def _show(wrong: WrongInput, task: str) -> str:
     given = "no number" if wrong.answer is None else wrong.answer
-    where = f"{wrong.digits} digits: {task} at a = {wrong.a}, b = {wrong.b}"
+    where = f"{counted(wrong.digits, 'digit')}: {task} at a = {wrong.a}, b = {wrong.b}"
     return f"{where} is {wrong.truth}, and the network answers {given}"
 
 

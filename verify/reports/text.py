@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from theory.words import counted
 from verify.claims.dependence import shaken
 from verify.claims.schema import Claim, Loaded
 from verify.verdicts.engine import Verdict
@@ -41,7 +42,7 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=140)
 
 
-def counted(verdicts: Sequence[Verdict | Control]) -> str:
+def tally(verdicts: Sequence[Verdict | Control]) -> str:
     """'12 supported, 3 refuted, ...' in a fixed order."""
     counts = {name: sum(verdict.verdict == name for verdict in verdicts) for name in VERDICTS}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
@@ -61,7 +62,7 @@ def print_verdicts(console: Console, loaded: Loaded, verdicts: Sequence[Verdict]
             why += f"\n[red]{_escape(notes[verdict.id])}[/red]" if verdict.id in notes else ""
             table.add_row(verdict.id, verdict.kind, f"[{STYLES[verdict.verdict]}]{verdict.verdict}[/]", why)
         console.print(table)
-    console.print(f"{len(verdicts)} claims: {counted(verdicts)}")
+    console.print(f"{counted(len(verdicts), 'claim')}: {tally(verdicts)}")
     print_source(console, loaded)
 
 
@@ -77,14 +78,14 @@ def print_controls(console: Console, found: Sequence[Control], seed: int) -> Non
         kind = [control for control in found if control.name == name]
         tried = [control for control in kind if control.verdict != UNTESTED]
         must = "supported" if name == "as predicted" else "not supported"
-        table.add_row(name, must, f"{sum(control.passed for control in tried)} of {len(tried)}", counted(kind))
+        table.add_row(name, must, f"{sum(control.passed for control in tried)} of {len(tried)}", tally(kind))
     console.print(table)
     for control in found:
         if not control.passed:
             word = "[bold red]failed[/]" if control.alarming else "[yellow]weak[/]"
             shown = f"{control.claim}, {control.name}: {control.verdict}: {_escape(control.detail)}"
             console.print(f"{word}: {shown}", highlight=False)
-    console.print(f"{len({control.claim for control in found})} claims controlled, with --seed {seed}", highlight=False)
+    console.print(f"{counted(len({control.claim for control in found}), 'claim')} controlled, with --seed {seed}", highlight=False)
 
 
 def print_changes(console: Console, found: Sequence[Change], last: Mapping[str, Any]) -> None:
