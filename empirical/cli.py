@@ -189,7 +189,8 @@ def _short(number: int) -> str:
 
 
 def _price(spec: RunSpec) -> str:
-    return f", attention at a price of {spec.price:g} ({spec.charge})" if spec.price else ""
+    started = f", soft over the first {spec.anneal:.3g} of the steps" if spec.anneal else ""
+    return f", attention at a price of {spec.price:g} ({spec.charge}){started}" if spec.price else ""
 
 
 def _text(done: Run) -> str:

@@ -29,7 +29,7 @@ SPECS = {
     "padded positional": replace(TINY, encoding="positional", layers=2),
     "padded sparse": replace(TINY, encoding="sparse", price=0.5, layers=2),
     "padded priced": replace(TINY, encoding="priced", price=0.3, charge="log"),
-    "padded annealed": replace(TINY, encoding="sparse", price=0.3, charge="log", anneal=1.0),
+    "padded annealed": replace(TINY, encoding="sparse", price=0.3, charge="log", anneal=1.0, layers=2),
     "aligned t5": replace(TINY, layout="aligned", encoding="t5", layers=2, max_distance=12),
     "aligned alibi": replace(TINY, layout="aligned", encoding="alibi", layers=2),
     "unary window": replace(TINY, task="triple", base=10, layout="unary", encoding="window", window=4),

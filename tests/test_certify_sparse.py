@@ -141,8 +141,24 @@ def test_the_share_that_is_told_is_that_of_all_longer_operands(network: Run, tmp
         longer = [pair for pair in answers if domain(pair) >= 9]
         assert found.share == Fraction(sum(answers[pair] == found.function(*pair) for pair in longer), len(longer))
     assert 0 < found.share < 1
-    assert f"exactly {found.share}" in certificate_text(found)
+    told = f"so of operands of 3 digits, or more that fit, it computes {found.function.text} on "
+    assert f"{told}{float(100 * found.share):.4g} %, exactly {found.share}\n" in certificate_text(found)
     assert certify(network).share == 1
+
+
+def test_no_share_is_told_where_rounding_decides(tmp_path: Path) -> None:
+    """A second token with the vector of the digit 0 ties with it: which of the two is written hangs on the last bit."""
+    network = train(CUT, tmp_path / "store")
+
+    def tie(model: GPT) -> None:
+        tokens = model.get_parameter("tokens.weight")
+        tokens[-1] = tokens[0]
+
+    found = certify(spoilt(tmp_path / "tied", network, tie))
+    assert found.verdict != "certified"
+    assert found.findings.unsure > 0
+    assert found.share is None
+    assert "exactly" not in certificate_text(found)
 
 
 def written(value: int) -> str:
@@ -279,6 +295,7 @@ def test_inputs_of_any_number_of_digits_are_tried(tmp_path: Path, monkeypatch: p
     found = certify(spoilt(tmp_path, stored(tmp_path / "random", replace(LOW, width=40)), reads_everything), limit=1)
     assert found.findings.total is not None
     assert found.findings.total > 2**64
+    assert found.share is None
     assert found.verdict == "refuted"
 
 
@@ -291,6 +308,7 @@ def test_a_harmless_leak_is_proved_harmless(network: Run, tmp_path: Path) -> Non
     assert not found.local
     assert (found.verdict == "certified") == (not wrong)
     assert found.truncates in ((True,) if not wrong else (True, False, None))
+    assert (found.share is None) == bool(wrong)  # what is right on longer operands depends on their unseen digits
 
 
 def test_numbers_beyond_all_bounds_prove_nothing(network: Run, tmp_path: Path) -> None:

@@ -43,5 +43,5 @@ def test_a_group_with_another_task_names_it_whole(tmp_path: Path, own: str, text
 
 
 def test_a_shared_setting_of_no_known_name_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"plan\.toml: \[stepz\]: neither a table nor a setting that groups share: choose from base"):
+    with pytest.raises(InputError, match=r"plan\.toml: \[stepz\]: neither a table nor a setting that groups share: choose from anneal"):
         read(tmp_path, f"stepz = 5\n{SHARED}\n[one]\n")

@@ -167,7 +167,8 @@ def test_every_change_gives_another_digest() -> None:
         ({"encoding": "priced"}, "--price"),
         ({"charge": "log"}, "leave it out"), ({"encoding": "priced", "charge": "log"}, "takes attention at a price"),
         ({"encoding": "sparse", "price": 0.3, "charge": "x"}, "share or log"),
-        ({"anneal": 0.5}, "never sparse"), ({"encoding": "sparse", "price": 0.3, "anneal": 1.5}, "anneal 1.5"),
+        ({"anneal": 0.5}, "never sparse"), ({"encoding": "sparse", "price": 0.3, "anneal": -0.1}, "anneal -0.1"),
+        ({"encoding": "sparse", "price": 0.3, "anneal": 1.5}, "anneal 1.5"),
     ],
 )  # fmt: skip
 def test_refused_specs(change: dict[str, Any], part: str) -> None:

@@ -151,15 +151,16 @@ def test_sparse_attention_may_start_soft() -> None:
         assert bool(score.grad.all()) == bool(share > 0)
 
 
-def test_a_step_is_as_soft_as_the_run_says() -> None:
-    """Two runs that differ in annealing alone differ while there is softmax, and at the end do not."""
-    specs = [replace(TINY, encoding="sparse", price=0.5, anneal=anneal, dropout=0.0) for anneal in (0.0, 0.5)]
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_step_is_as_soft_as_the_run_says(layer: int) -> None:
+    """Two runs that differ in annealing alone differ while there is softmax, by each layer, and at the end do not."""
+    specs = [replace(TINY, encoding="sparse", price=0.5, anneal=anneal, dropout=0.0, layers=2) for anneal in (0.0, 0.5)]
     losses = {}
     for step in (5, 19):
         hard, soft = (Trainer(spec, Path("/nonexistent"), "cpu", None) for spec in specs)
         with torch.no_grad():
             for trainer in (hard, soft):  # as drawn, scores are so small that both give every key the same
-                trainer.model.blocks[0].attention.q.weight.mul_(1000)
+                trainer.model.get_parameter(f"blocks.{layer}.attention.q.weight").mul_(1000)
         hard.step = soft.step = step
         losses[step] = [float(trainer.train_step()) for trainer in (hard, soft)]
     assert losses[5][0] != losses[5][1]

@@ -149,9 +149,9 @@ def test_register_then_sweep(tmp_path: Path) -> None:
     refused(in_folder("register plan.toml", tmp_path), "predictions come before runs")
 
 
-def test_every_way_to_draw_training_pairs_has_an_option(tmp_path: Path) -> None:
+def test_every_way_to_train_has_an_option(tmp_path: Path) -> None:
     """The same run by the command line, as by a grid."""
-    ways = ("--sampling carries --curriculum 3", "--train-pairs 9 --watch 3")
+    ways = ("--sampling carries --curriculum 3", "--pe sparse --price 0.2 --charge log --anneal 0.5", "--train-pairs 9 --watch 3")
     for words in ways:
         done = in_folder(f"{TINY} {words} --json", tmp_path)
         assert done.code == 0, done.err

@@ -56,7 +56,7 @@ def read_grid(text: str, name: str | None = None) -> list[Group]:
         spec = make_spec({**DEFAULTS, **task, **{axis: _value(axis, word) for axis, word in words.items()}})
         groups.setdefault(spec, Group(label, spec, tuple(_value("seed", seed) for seed in seeds)))
     if idle := sorted(set(axes) - used):
-        raise InputError(f"grid: nothing in the grid takes a {idle[0]}: leave it out")
+        raise InputError(f"grid: nothing in the grid takes the axis {idle[0]}: leave it out")
     found = list(groups.values())
     for group in found:
         _ = group.specs  # refuses a seed that no run may have

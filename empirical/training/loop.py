@@ -85,7 +85,7 @@ def softness_at(spec: RunSpec, step: Tensor) -> Tensor | None:
 
     Sparsemax has no gradient for a key whose score is well below the largest; one of many may never be found.
     """
-    return (1 - step / (spec.anneal * spec.steps)).clamp(0, 1) if spec.anneal else None
+    return (1 - step / max(1, spec.anneal * spec.steps)).clamp(0, 1) if spec.anneal else None
 
 
 def off_bos(scores: list[Tensor], charge: str, asked: int) -> Tensor:

@@ -54,6 +54,7 @@ class Findings:
         faithful: Whether all those differences lie within the error bounds; if not, nothing is proved.
         open: The least size of inputs that reach a context not proved right (bands: operand digits); null where all are.
         total: How many there would be, where some were tried alone; else null.
+        unsure: Of a sparse network, inputs that are not proved right or wrong in float64, or on which float32 differs.
     """
 
     contexts: int
@@ -67,6 +68,7 @@ class Findings:
     faithful: bool
     open: int | None
     total: int | None = None
+    unsure: int = 0
 
 
 def leads(logit_NV: Tensor, truth_N: Tensor) -> Tensor:

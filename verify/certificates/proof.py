@@ -122,11 +122,13 @@ class Certificate:
     def share(self) -> Fraction | None:
         """On which share of operands of any one length beyond the trained ones a sparse network computes `function`; null where unknown.
 
-        Where it reads no digit above the trained places, its answer depends on lower ones alone. In each domain these are uniform and
-        independent in longer operands, so the share is that of the inputs that were tried, whatever the length.
+        Where it reads no digit above the trained places, its answer depends on lower ones alone. In each domain but operands in order,
+        which no sparse network is certified for, these are uniform and independent in longer operands. So the share is that of the inputs
+        that were run, whatever the length. It is unknown where rounding leaves one of them open.
         """
-        whole = self.findings.faithful and self.findings.total is None
-        return 1 - Fraction(self.findings.failing, self.findings.contexts) if self.truncates and whole else None
+        found = self.findings
+        known = self.truncates and found.total is None and not found.unsure
+        return 1 - Fraction(found.failing, found.contexts) if known else None
 
     @property
     def verdict(self) -> str:

@@ -173,7 +173,7 @@ def examine_lines(
     spec, reader, total = reading.run.spec, reading.reader, reading.count()
     whole = total <= max(limit, SAMPLE)
     renderer, digest = renderer_of(spec, torch.device("cpu")), hashlib.sha256()
-    margin, deviation, done, failing, faithful, least = math.inf, 0.0, 0, 0, True, spec.width + 1
+    margin, deviation, done, failing, unsure, faithful, least = math.inf, 0.0, 0, 0, 0, True, spec.width + 1
     bound_A = torch.zeros(len(ARITHMETICS), dtype=torch.float64)
     proved = dict.fromkeys(("exact", *ARITHMETICS), whole)
     worst: tuple[int, int, int] | None = None
@@ -194,10 +194,12 @@ def examine_lines(
         deviation, margin = max(deviation, float((narrow - scores.logits).abs().max())), min(margin, float(lead.min()))
         bound_A = torch.maximum(bound_A, error_A.amax((1, 2)))
         sure_N = (lead > 2 * error_A[0]).all(1).view(truth_NQ.shape).all(1)
+        refuted_N = (lead < -2 * error_A[0]).any(1).view(truth_NQ.shape).any(1)
         wrong_N = (narrow.argmax(1) != truth).view(truth_NQ.shape).any(1)
         numbers = [tuple(to_ints(x[~sure_N], spec.base)) for x in (pairs.a_ND, pairs.b_ND)]
         least = min([least, *(_size(spec, a, b) for a, b in zip(*numbers, strict=True))])
         failing += int(wrong_N.sum())
+        unsure += int((~(sure_N & ~wrong_N) & ~(refuted_N & wrong_N)).sum())
         for a, b in zip(*(to_ints(x[wrong_N], spec.base) for x in (pairs.a_ND, pairs.b_ND)), strict=True):
             worst = min(worst or (spec.width + 1, 0, 0), (_size(spec, a, b), a, b))
         if uncut is None and not reading.blind:
@@ -218,6 +220,7 @@ def examine_lines(
         faithful=faithful,
         open=(least if least <= spec.width else None) if whole else 1,
         total=None if whole else total,
+        unsure=unsure,
     )
     return findings, None if worst is None else _asked(reading, *worst), uncut
 

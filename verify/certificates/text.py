@@ -31,7 +31,7 @@ def certificate_text(found: Certificate) -> str:
     lines.append(f"{findings.contexts} {what}, {findings.failing} answered wrongly")
     if found.share is not None and findings.failing:
         share = f"{found.function.text} on {float(100 * found.share):.4g} %, exactly {found.share}"
-        lines.append(f"so of operands of each length from {spec.training.longest + 1} to {spec.width} it computes {share}")
+        lines.append(f"so of operands of {spec.training.longest + 1} digits, or more that fit, it computes {share}")
     for one in findings.failures[:LISTED]:
         true = "more than one true answer" if one.truth < 0 else f"true {one.truth}"
         lines.append(f"  {' '.join(_token(token, spec.base) for token in one.tokens)}: answered {_token(one.given, spec.base)}, {true}")

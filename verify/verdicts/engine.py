@@ -219,7 +219,7 @@ def _as_asked(one: Outcome, evidence: CertificateEvidence, by_digest: Mapping[st
     if evidence.outcome in ("truncating", "local"):
         told = one.as_told(evidence.outcome)
         if told.verdict == evidence.outcome and not ev.learned_in_distribution(by_digest[one.digest], LEARNED):
-            unlearned = f"right on less than {LEARNED:.0%} of held-out pairs of the longest trained length"
+            unlearned = f"right on less than {LEARNED:.0%} of pairs of the longest trained length"
             return replace(told, verdict="undecided", shown=unlearned)
         return told
     return one if evidence.digits is None else replace(one, verdict=one.up_to(evidence.digits))
