@@ -75,6 +75,9 @@ def test_what_is_certified_is_right_on_every_input(network: Run) -> None:
     assert found.findings.contexts < 729  # fewer lines than inputs: what is not read need not be tried
     assert "a_2" not in "".join(found.reads)
     assert found.reads[0].startswith("c_0 reads ")
+    assert found.blind == ("b_2" not in "".join(found.reads))
+    assert (f"{'no' if found.blind else 'some'} operand digit above the trained places is read: every input is answered as cut to 2 digits"
+            in certificate_text(found))
 
 
 def spoilt(folder: Path, run: Run, change: Callable[[GPT], None]) -> Run:
@@ -306,6 +309,8 @@ def test_a_harmless_leak_is_proved_harmless(network: Run, tmp_path: Path) -> Non
     wrong = [pair for pair, value in answers.items() if value != found.function(*pair)]
     assert found.findings.contexts == 729
     assert not found.local
+    assert not found.blind
+    assert "some operand digit above the trained places is read" in certificate_text(found)
     assert (found.verdict == "certified") == (not wrong)
     assert found.truncates in ((True,) if not wrong else (True, False, None))
     assert (found.share is None) == bool(wrong)  # what is right on longer operands depends on their unseen digits

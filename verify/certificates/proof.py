@@ -95,8 +95,9 @@ class Certificate:
     """The verdict on one network; `certified` at every length (bands and sparse networks: up to the width), or why not.
 
     `function` is what it is certified for: the task, or of a sparse network what theory predicts. `reads` says of such a network what
-    each digit of the result is computed from, `local` whether these are the roles of a local rule, and `truncates` whether it answers every
-    input as the one cut to the trained length: told from what it reads, or refuted by the input `uncut`.
+    each digit of the result is computed from, `local` whether these are the roles of a local rule, `blind` whether no operand digit above
+    the trained places is among them, and `truncates` whether it answers every input as the one cut to the trained length: told from what
+    it reads, from its answers where they are proved, or refuted by the input `uncut`.
     """
 
     run: Run
@@ -107,6 +108,7 @@ class Certificate:
     function: Task
     reads: tuple[str, ...] = ()
     local: bool | None = None
+    blind: bool = False
     truncates: bool | None = None
     uncut: tuple[int, int] | None = None
 
@@ -173,7 +175,7 @@ def _certify_sparse(run: Run, limit: int, progress: Progress) -> Certificate:
     found = Certificate(run, max(map(len, reading.reads.values())), None, findings, wrong, reading.function, tuple(reading.text()))
     cut = reading.blind or found.verdict == "certified"  # what theory predicts is the same on cut operands
     truncates = None if not findings.faithful else True if cut else None if uncut is None else False
-    return replace(found, local=reading.local if findings.faithful else None, truncates=truncates, uncut=uncut)
+    return replace(found, local=reading.local if findings.faithful else None, blind=reading.blind, truncates=truncates, uncut=uncut)
 
 
 def stored_model(run: Run) -> GPT:

@@ -18,7 +18,9 @@ def certificate_text(found: Certificate) -> str:
     lines = [headline(found)]
     shape = f"{counted(spec.layers, 'layer')}, {_sees(spec)}"
     lines.append(f"network {spec.digest}, group {run.result['group'] or '-'}, seed {spec.seed}: {shape}")
-    lines += [*found.reads, *([truncation(spec, found.truncates, found.uncut)] if spec.sparse else [])]
+    if spec.sparse:
+        sight = f"{'no operand digit' if found.blind else 'some operand digit'} above the trained places is read"
+        lines += [*found.reads, f"{sight}: {truncation(spec, found.truncates, found.uncut)}"]
     need = ""
     if spec.window is not None:
         known = found.smallest_window is not None
@@ -51,10 +53,10 @@ def truncation(spec: RunSpec, truncates: bool | None, uncut: tuple[int, int] | N
     """Whether a sparse network answers every input as the one cut to the trained length."""
     cut = f"as cut to {counted(spec.training.longest, 'digit')}"
     if truncates:
-        return f"no operand digit above the trained places is read: every input is answered {cut}"
+        return f"every input is answered {cut}"
     if truncates is None:
-        return f"operand digits above the trained places are read; no input was found that is not answered {cut}"
-    return "operand digits above the trained places are read" + (f": a = {uncut[0]}, b = {uncut[1]} is not answered {cut}" if uncut else "")
+        return f"no input was found that is not answered {cut}"
+    return f"{f'a = {uncut[0]}, b = {uncut[1]}' if uncut else 'some input'} is not answered {cut}"
 
 
 def _sees(spec: RunSpec) -> str:
