@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from empirical.runs.store import Run, load_run, self_digest, sha256, to_json
+from empirical.runs.store import Run, load_run, self_digest, sha256, to_json, trim
 from empirical.training.loop import train
 from tests.certified import DOUBLING, claim, stored
 from tests.command import command, refused
@@ -182,6 +182,19 @@ def test_many_contexts_are_read_from_the_certificate(network: Run, monkeypatch: 
     assert "other weights" in of_groups.outcome(run).shown
     path.write_text(path.read_text().replace('"certified"', '"refuted"'))
     assert "edited" in of_groups.outcome(run).shown
+
+
+def test_a_network_without_weights_keeps_its_certificate(network: Run, tmp_path: Path) -> None:
+    """Its contexts are few, and can be counted from the theory, but there is nothing to run on them."""
+    folder = tmp_path / network.spec.digest
+    shutil.copytree(network.folder, folder)
+    run = load_run(folder)
+    write_certificate(certify(run))
+    trim(run)
+    assert of_groups.outcome(run).verdict == "certified"
+    assert "left out" in of_groups.outcome(run).shown
+    (folder / "certificate.json").unlink()
+    assert of_groups.outcome(run).verdict == "error"
 
 
 def test_a_forged_certificate_of_a_wrong_network_is_contradicted_by_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -103,6 +103,14 @@ def test_trimmed_networks_are_not_evaluated_again_and_the_verdict_says_so(tmp_pa
     assert ["evaluated_again" in record for record in verdict.evidence["runs"]] == [True, False, True]
 
 
+def test_the_networks_that_are_asked_anew_have_weights(tmp_path: Path) -> None:
+    runs = [replace(one, folder=tmp_path / one.spec.digest) for one in map(run, range(3))]
+    for one in runs[:2]:
+        one.folder.mkdir()
+        (one.folder / "weights.sha256").write_text("")
+    assert all(engine.sampled(runs, seed) == {runs[2].spec.digest} for seed in range(9))
+
+
 def scored_claim(rule: str = "at_least", threshold: float = 0.95, groups: int = 60) -> Claim:
     return claim(decision={"rule": rule, "alpha": 0.05, "threshold": threshold, "min_examples": groups}, evidence={"score": "*"})
 

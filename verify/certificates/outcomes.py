@@ -62,7 +62,7 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
 
     settle()
     try:
-        if (count := effort(run)) is None or count > (LIVE if live is None else live):
+        if (count := effort(run)) is None or run.trimmed or count > (LIVE if live is None else live):
             return recorded(run, count)
         found = certify(run, limit)
     except Exception as error:

@@ -263,10 +263,11 @@ def _evaluate_again(
 
 
 def sampled(networks: Iterable[Run], seed: int) -> set[str]:
-    """One network of each group, chosen by the seed."""
+    """One network of each group, chosen by the seed among those whose weights are there."""
     groups: dict[str, list[str]] = {}
     for run in networks:
-        groups.setdefault(str(run.result["group"]), []).append(run.spec.digest)
+        if not run.trimmed:
+            groups.setdefault(str(run.result["group"]), []).append(run.spec.digest)
     return {random.Random(f"{seed} {group}").choice(sorted(digests)) for group, digests in groups.items()}
 
 
