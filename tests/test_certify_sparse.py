@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -350,7 +351,8 @@ def test_the_certificate_is_a_file_that_is_proved_again(network: Run, tmp_path: 
     for one in (outcome(network, live=0), outcome(network)):  # read, and proved anew
         assert (one.verdict, one.as_told("truncating").verdict) == ("certified", "truncating")
         assert one.as_told("local").verdict == ("local" if found.local else "refuted")
-    assert command("verify", "certify", network.spec.digest, "--results", str(network.folder.parent)).code == 0
+    done = command("verify", "certify", network.spec.digest, "--results", str(network.folder.parent), "--json")
+    assert (done.code, json.loads(done.out)["share"]) == (0, "1")
     for key, value in (("reads", ["c_0 reads nothing"]), ("function", "b"), ("truncates", False), ("local", None)):
         with pytest.raises(InputError, match=key):
             compare(path, {**content, key: value}, found)

@@ -220,8 +220,11 @@ def certify_network(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("contexts", total=None)
         found, path = command(run, results, check, limit, lambda done, total: bar.update(task, completed=done, total=total))
-    said = f"{path}: {'confirmed' if check else 'written'}"
-    typer.echo(dumps({**certificate_json(found), "file": str(path)}, indent=1) if json else f"{certificate_text(found)}\n{said}")
+    if json:
+        share = {} if found.share is None else {"share": str(found.share)}  # follows from the rest, so the file leaves it out
+        typer.echo(dumps({**certificate_json(found), **share, "file": str(path)}, indent=1))
+    else:
+        typer.echo(f"{certificate_text(found)}\n{path}: {'confirmed' if check else 'written'}")
     raise typer.Exit(0 if found.verdict == "certified" else 1)
 
 
