@@ -22,6 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 INK, GREY = "#33373D", "#B9B9C2"
 MAX_GROUPS = len(COLOURS)
 PANELS = 3
+ROOM = 30  # tokens of a line that all are named below a panel; of longer ones every fifth place is
 FORMATS = ("png", "svg")
 
 
@@ -235,8 +236,8 @@ def reading(runs: Sequence[Run], path: Path, examples: int, seed: int) -> None:
         raise InputError(f"reading is a panel for each network, {len(runs)} are named: choose at most {PANELS}")
     found = [attention_by_token(run, max(run.spec.test_lengths), examples, seed) for run in runs]
     kinds = {"a_i, b_i, a_i-1, b_i-1, c_i-1": COLOURS[0], "another digit": COLOURS[4], "a digit never trained at its place": COLOURS[1]}
-    tall = max(len(batch.places) for batch, _ in found)
-    with picture(path, (5.2 * len(runs), 1.9 + 0.3 * tall), len(runs)) as (figure, axes):
+    tall, wide = max(len(batch.places) for batch, _ in found), max(5.2, 0.2 * max(len(batch.slots) for batch, _ in found))
+    with picture(path, (wide * len(runs), 1.9 + 0.3 * tall), len(runs)) as (figure, axes):
         from matplotlib.colors import ListedColormap
         from matplotlib.patches import Patch
 
@@ -249,11 +250,14 @@ def reading(runs: Sequence[Run], path: Path, examples: int, seed: int) -> None:
                     unseen = slots[t].kind in "ab" and slots[t].place >= run.spec.training.longest
                     cells[row][t] = 2 if unseen else 0 if (slots[t].kind, place - slots[t].place) in ROLES else 1
             one.imshow(cells, cmap=ListedColormap(list(kinds.values())), vmin=0, vmax=2, aspect="auto")
-            one.set_xticks(range(len(slots)), [_token(slot.kind, slot.place) for slot in slots], fontsize=8)
+            every = 1 if len(slots) <= ROOM else 5
+            names = [_token(slot.kind, slot.place) if slot.kind not in "abc" or slot.place % every == 0 else "" for slot in slots]
+            one.set_xticks(range(len(slots)), names, fontsize=8)
             one.set_yticks(range(len(batch.places)), [_token("c", place) for place in batch.places], fontsize=8)
             one.set(title=f"{run.result['group'] or run.spec.digest}, seed {run.spec.seed}", xlabel="token it is computed from")
         axes[0].set_ylabel("digit of the result")
-        figure.legend(handles=[Patch(color=colour, label=name) for name, colour in kinds.items()], loc="outside lower center", ncols=3)
+        patches = [Patch(color=colour, label=name) for name, colour in kinds.items()]
+        figure.legend(handles=patches, loc="outside lower center", ncols=3 if wide * len(runs) > 8 else 1)
 
 
 def _token(kind: str, place: int) -> str:
