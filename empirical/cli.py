@@ -188,9 +188,9 @@ def _short(number: int) -> str:
     return text if len(text) <= 40 else f"{text[:10]}...{text[-10:]} ({len(text)} digits)"
 
 
-def _price(spec: RunSpec) -> str:
-    started = f", soft over the first {spec.anneal:.3g} of the steps" if spec.anneal else ""
-    return f", attention at a price of {spec.price:g} ({spec.charge}){started}" if spec.price else ""
+def _attention(spec: RunSpec) -> str:
+    soft = f", soft over the first {spec.anneal:.3g} of the steps" if spec.anneal else ""
+    return f", attention at a price of {spec.price:g} ({spec.charge}){soft}" if spec.price else ""
 
 
 def _text(done: Run) -> str:
@@ -199,7 +199,7 @@ def _text(done: Run) -> str:
         f"{spec.make_task().text} in base {spec.base}, {spec.make_encoding().text}, {spec.layout} layout, "
         f"trained on lengths {','.join(map(str, spec.train_lengths))} ({spec.train_domain}), seed {spec.seed}",
         f"{counted(spec.layers, 'layer')}, {counted(spec.heads, 'head')}, {spec.dim} channels; "
-        f"{spec.steps} steps of {spec.batch} lines{_price(spec)}, {result['wall_s']} s",
+        f"{spec.steps} steps of {spec.batch} lines{_attention(spec)}, {result['wall_s']} s",
         f"stored in {done.folder}",
         "length  region    pairs  right    as truncated",
     ]

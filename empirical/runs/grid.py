@@ -3,8 +3,9 @@
     task=add,mul pe=absolute,relative train=1-2,1-3 seed=0-4
 
 An axis is `name=values`, with any setting of `arith-train run`; axes are separated by spaces or commas, values by commas. Whole numbers
-may be ranges (`seed=0-4`), lengths are written `1-3` or `2+4`. A modulus goes to the tasks that have one, a window or a price to the
-encodings that have one. Runs that differ in their seed alone form a group, named after the values that tell the groups apart.
+may be ranges (`seed=0-4`), lengths are written `1-3` or `2+4`. A modulus goes to the tasks that have one, a window, a price or
+annealing to the encodings that have one. Runs that differ in their seed alone form a group, named after the values that tell the groups
+apart.
 """
 
 from __future__ import annotations

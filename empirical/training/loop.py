@@ -83,7 +83,8 @@ def price_at(spec: RunSpec, step: Tensor) -> Tensor | None:
 def softness_at(spec: RunSpec, step: Tensor) -> Tensor | None:
     """The share of softmax in sparse attention at a step: it falls from 1 to 0 over the first `anneal` of training.
 
-    Sparsemax has no gradient for a key whose score is well below the largest; one of many may never be found.
+    Sparsemax has no gradient for a key whose score is well below the largest; one of many may never be found. What is measured meanwhile
+    is the network as it would be stored, with sparsemax.
     """
     return (1 - step / max(1, spec.anneal * spec.steps)).clamp(0, 1) if spec.anneal else None
 

@@ -199,7 +199,7 @@ def examine_lines(
         numbers = [tuple(to_ints(x[~sure_N], spec.base)) for x in (pairs.a_ND, pairs.b_ND)]
         least = min([least, *(_size(spec, a, b) for a, b in zip(*numbers, strict=True))])
         failing += int(wrong_N.sum())
-        unsure += int((~(sure_N & ~wrong_N) & ~(refuted_N & wrong_N)).sum())
+        unsure += int((~torch.where(wrong_N, refuted_N, sure_N)).sum())
         for a, b in zip(*(to_ints(x[wrong_N], spec.base) for x in (pairs.a_ND, pairs.b_ND)), strict=True):
             worst = min(worst or (spec.width + 1, 0, 0), (_size(spec, a, b), a, b))
         if uncut is None and not reading.blind:
