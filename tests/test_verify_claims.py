@@ -120,7 +120,7 @@ BROKEN = [
     ("statement: something holds", 'statement: "\\e[31m something holds"', 7, "String should match pattern"),
     ("lengths: n+1", "lengths: m+1", 14, "relative to the longest"),
     ("measure: truth", "measure: luck", 14, "evidence.measure"),
-    ("runs: {group: some}", "run: {group: some}", 14, "one of the keys check, runs, probes, score, certificates, table, pending"),
+    ("runs: {group: some}", "run: {group: some}", 14, "one of the keys check, runs, probes, score, certificates, pairs, table, pending"),
     ("check: modular_multiplication_limit", "check: nothing", 26, "unknown check 'nothing'"),
     ("moduli: [3]", "modulus: 3", 26, "moduli: Field required"),
     ("moduli: [3]", "moduli: [1]", 26, "moduli.0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Strict, Tag, field_validator, model_validator
@@ -131,6 +132,28 @@ class CertificateEvidence(Model):
     digits: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
+class PairsEvidence(Model):
+    """Networks that are equal but for some settings, a pair for each seed: is the one proved more often where the other is not?
+
+    Groups by name, as in 'annealed-*'. `differ` names the fields of a run's specification that a pair may differ in; a network without a
+    partner says nothing.
+    """
+
+    pairs: Text
+    than: Text
+    differ: Annotated[tuple[Text, ...], Strict(False), Field(min_length=1, max_length=10)]
+
+    @field_validator("differ")
+    @classmethod
+    def _known_fields(cls, differ: tuple[str, ...]) -> tuple[str, ...]:
+        from empirical.runs.spec import RunSpec
+
+        known = [field.name for field in fields(RunSpec) if field.name != "seed"]
+        if unknown := [name for name in differ if name not in known]:
+            raise ValueError(f"{unknown[0]!r} is no setting of a run: choose from {', '.join(known)}")
+        return differ
+
+
 class Table(Model):
     """One row of a published table: percentages at test lengths, and the setting they were measured in."""
 
@@ -170,6 +193,7 @@ _KINDS: dict[str, type[Model]] = {
     "probes": ProbesEvidence,
     "score": ScoreEvidence,
     "certificates": CertificateEvidence,
+    "pairs": PairsEvidence,
     "table": TableEvidence,
     "pending": PendingEvidence,
 }
@@ -189,6 +213,7 @@ Evidence = Annotated[
     | Annotated[ProbesEvidence, Tag("probes")]
     | Annotated[ScoreEvidence, Tag("score")]
     | Annotated[CertificateEvidence, Tag("certificates")]
+    | Annotated[PairsEvidence, Tag("pairs")]
     | Annotated[TableEvidence, Tag("table")]
     | Annotated[PendingEvidence, Tag("pending")],
     Discriminator(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from verify.claims.schema import (
     Claim,
     ClaimsFile,
     Loaded,
+    PairsEvidence,
     ProbesEvidence,
     RunsEvidence,
     TableEvidence,
@@ -52,7 +54,7 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
                 setting_of_table(claim.evidence.table)
             except InputError as error:
                 found.append(f"claim {claim.id}: {error}")
-        registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim))
+        registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim, runs))
         if registered and claim.registration is None:
             found.append(f"claim {claim.id}: its runs are registered, but the claim does not say when")
     return found
@@ -61,16 +63,20 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
 def silent(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
     """Claims whose selector matches no run: these are untested."""
     known = {run.result["group"] for run in runs}
-    return [f"claim {claim.id}: no run of group {group}" for claim in loaded.claims for group in groups_of(claim) if group not in known]
+    named = [(claim.id, group) for claim in loaded.claims for group in groups_of(claim, runs)]
+    return [f"claim {claim}: no run of group {group}" for claim, group in named if group not in known]
 
 
-def groups_of(claim: Claim) -> list[str]:
-    """The groups of runs that a claim rests on."""
+def groups_of(claim: Claim, runs: Sequence[Run] = ()) -> list[str]:
+    """The groups of runs that a claim rests on; of names such as 'annealed-*' those that there are, or else the name as it stands."""
     match claim.evidence:
         case RunsEvidence(runs=mine, than=None) | ProbesEvidence(probes=mine) | CertificateEvidence(certificates=mine):
             return [mine.group]
         case RunsEvidence(runs=mine, than=Runs(group=other)):
             return [mine.group, other]
+        case PairsEvidence(pairs=first, than=second):
+            known = sorted({str(run.result["group"]) for run in runs})
+            return [group for name in (first, second) for group in fnmatch.filter(known, name) or [name]]
     return []
 
 

@@ -1,8 +1,8 @@
 """The claims file: what each claim says, what it predicts, and what would decide it.
 
-A claim rests on one of seven kinds of evidence: a live proof (`check`), trained networks of this project by counts (`runs`), by their
-hidden states (`probes`) or by proof for all lengths (`certificates`), the predictions registered for networks (`score`), a row of a
-published table (`table`), or nothing yet (`pending`, with the reason).
+A claim rests on one of eight kinds of evidence: a live proof (`check`), trained networks of this project by counts (`runs`), by their
+hidden states (`probes`), by proof for all lengths (`certificates`) or by how many are proved (`pairs`), the predictions registered for
+networks (`score`), a row of a published table (`table`), or nothing yet (`pending`, with the reason).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from verify.claims.evidence_kinds import (
     Evidence,
     Level,
     Model,
+    PairsEvidence,
     PendingEvidence,
     ProbesEvidence,
     RunsEvidence,
@@ -40,8 +41,9 @@ from verify.claims.evidence_kinds import (
 from verify.claims.yamlfile import Document, read_yaml
 
 __all__ = [
-    "FORMULAS", "PACKAGED", "ROOT", "CertificateEvidence", "CheckEvidence", "Claim", "ClaimsFile", "Loaded", "PendingEvidence",
-    "ProbesEvidence", "RunsEvidence", "ScoreEvidence", "Table", "TableEvidence", "first_existing", "load_claims", "resolve_lengths",
+    "FORMULAS", "PACKAGED", "ROOT", "CertificateEvidence", "CheckEvidence", "Claim", "ClaimsFile", "Loaded", "PairsEvidence",
+    "PendingEvidence", "ProbesEvidence", "RunsEvidence", "ScoreEvidence", "Table", "TableEvidence", "first_existing",
+    "load_claims", "resolve_lengths",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -69,7 +71,7 @@ class Decision(Model):
     their training lengths, about which a statement on longer inputs says nothing.
     """
 
-    rule: Literal["proof", "at_least", "at_most", "equals", "compare", "goodness_of_fit", "fits_better"]
+    rule: Literal["proof", "at_least", "at_most", "equals", "compare", "more_often", "goodness_of_fit", "fits_better"]
     alpha: Level | None = None
     threshold: Share | None = None
     expected: float | str | None = None
@@ -102,6 +104,7 @@ _RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "at_most": (("runs", "score", "table", "pending"), ("alpha", "threshold", "min_examples")),
     "equals": (("runs", "table", "pending"), ("alpha", "expected", "margin", "min_examples")),
     "compare": (("runs",), ("alpha", "margin", "min_examples")),
+    "more_often": (("pairs",), ("alpha", "min_examples")),
     "goodness_of_fit": (("table",), ("alpha", "expected", "margin", "min_examples")),
     "fits_better": (("table",), ("alpha", "expected", "rival", "min_examples")),
 }
@@ -160,7 +163,7 @@ class Claim(Model):
     @property
     def statistical(self) -> bool:
         """Whether counts decide it, so that it is corrected for the other claims of its family."""
-        return self.evidence_kind in ("runs", "probes", "score", "table")
+        return self.evidence_kind in ("runs", "probes", "pairs", "score", "table")
 
     @model_validator(mode="after")
     def _consistent(self) -> Claim:

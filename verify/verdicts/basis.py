@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
+from verify.certificates.outcomes import Outcome
 from verify.claims.evidence_kinds import Runs
-from verify.claims.schema import Claim, ProbesEvidence, RunsEvidence, ScoreEvidence, TableEvidence, resolve_lengths
+from verify.claims.schema import Claim, PairsEvidence, ProbesEvidence, RunsEvidence, ScoreEvidence, TableEvidence, resolve_lengths
 from verify.verdicts import evidence as ev
+from verify.verdicts.pairs import pairs_of, tally
 from verify.verdicts.probes import Job, Probed, jobs_of
 from verify.verdicts.score import score
 from verify.verdicts.statistics import (
@@ -25,6 +27,7 @@ from verify.verdicts.statistics import (
     goodness_of_fit,
     greater,
     in_region,
+    more_often,
 )
 
 if TYPE_CHECKING:
@@ -48,13 +51,24 @@ def describe(error: Exception) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-def prepare(claim: Claim, runs: Sequence[Run], probed: Mapping[Job, Probed] | None = None) -> Basis:
-    """Gather the counts of a claim on runs, on their hidden states (as `probed`) or on a published row, and bind them to its rule."""
+def prepare(
+    claim: Claim, runs: Sequence[Run], probed: Mapping[Job, Probed] | None = None, proved: Mapping[str, Outcome] | None = None
+) -> Basis:
+    """Gather the counts of a claim and bind them to its rule.
+
+    Args:
+        claim: On runs, their hidden states, their certificates in pairs, the predictions made for them, or on a published row.
+        runs: The committed runs.
+        probed: What the hidden states show.
+        proved: What came of certifying a network, by its digest.
+    """
     try:
         if isinstance(claim.evidence, TableEvidence):
             return _prepare_table(claim, claim.evidence)
         if isinstance(claim.evidence, ScoreEvidence):
             return _prepare_score(claim, claim.evidence, runs)
+        if isinstance(claim.evidence, PairsEvidence):
+            return _prepare_pairs(claim, claim.evidence, runs, proved or {})
         assert isinstance(claim.evidence, RunsEvidence | ProbesEvidence)
         return _prepare_runs(claim, claim.evidence, runs, probed or {})
     except ev.Unmeasured as error:
@@ -112,6 +126,23 @@ def scored(claim: Claim, right: int, decided: int) -> Basis:
         return Decision(verdict, f"{right} of {decided} decided groups did as predicted")
 
     return Basis(rule, None, facts={"right": right, "decided": decided})
+
+
+def _prepare_pairs(claim: Claim, evidence: PairsEvidence, runs: Sequence[Run], proved: Mapping[str, Outcome]) -> Basis:
+    """Which networks are certified, pair by pair."""
+    pairs = pairs_of(evidence, runs)
+    if not pairs:
+        return Basis(None, Decision(UNTESTED, f"no networks of {evidence.than} yet that have a partner in {evidence.pairs}"))
+    if absent := [digest for group in (evidence.pairs, evidence.than) for digest in ev.missing(runs, group)]:
+        return Basis(None, Decision(INCONCLUSIVE, f"{len(absent)} registered networks have not finished"))
+    won, lost = tally(pairs, proved)
+    both = [run for pair in pairs for run in pair]
+    unregistered, left_out = sum(not ev.registered(run) for run in both), sum(run.trimmed for run in both)
+    notes = [f"{unregistered} of {len(both)} networks were trained without a registered prediction"] if unregistered else []
+    notes += [f"of {left_out} networks certificates stand as committed, their weights left out of the store"] if left_out else []
+    facts = {"pairs": [[{"digest": run.spec.digest, "proved": proved[run.spec.digest].verdict} for run in pair] for pair in pairs]}
+    least = claim.decision.min_examples or 1
+    return Basis(lambda alpha: more_often(won, lost, len(pairs), alpha, least), None, notes=tuple(notes), facts=facts)
 
 
 def _prepare_runs(claim: Claim, evidence: RunsEvidence | ProbesEvidence, runs: Sequence[Run], probed: Mapping[Job, Probed]) -> Basis:

@@ -26,6 +26,7 @@ from verify.claims.schema import (
     CertificateEvidence,
     CheckEvidence,
     Claim,
+    PairsEvidence,
     PendingEvidence,
     ProbesEvidence,
     RunsEvidence,
@@ -38,7 +39,7 @@ from verify.verdicts.basis import describe, prepare, scored
 from verify.verdicts.engine import certify_group
 from verify.verdicts.live_controls import Live, ask
 from verify.verdicts.probes import Job, Probed, jobs_of, probe_jobs
-from verify.verdicts.statistics import ERROR, SUPPORTED, UNTESTED, Cell
+from verify.verdicts.statistics import ERROR, SUPPORTED, UNTESTED, Cell, more_often
 
 if TYPE_CHECKING:
     from empirical.runs.spec import RunSpec
@@ -117,6 +118,8 @@ def _controls(
             yield from _probes_controls(claim, claim.evidence, runs, probed, family)
         case ScoreEvidence():
             yield from _score_controls(claim, family)
+        case PairsEvidence():
+            yield from _pairs_controls(claim, family)
         case TableEvidence(table=table):
             cells = ev.table_cells(table)
             for name, (shares, _) in _fabricated_shares(claim, ev.setting_of_table(table), [cell.length for cell in cells]).items():
@@ -165,6 +168,14 @@ def _score_controls(claim: Claim, family: int) -> Iterator[Control]:
         rule = scored(claim, round(share * groups), groups).rule
         assert rule is not None
         found = rule((claim.decision.alpha or 0.05) / family)
+        yield Control(claim.id, name, found.verdict, found.detail)
+
+
+def _pairs_controls(claim: Claim, family: int) -> Iterator[Control]:
+    """Every pair as the claim has it, and the two networks of every pair the other way round."""
+    pairs = claim.decision.min_examples or 1
+    for name, won in ((AS_PREDICTED, pairs), (OPPOSITE, 0)):
+        found = more_often(won, pairs - won, pairs, (claim.decision.alpha or 0.05) / family, pairs)
         yield Control(claim.id, name, found.verdict, found.detail)
 
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from theory.errors import InputError
 from verify.certificates.outcomes import Outcome, outcomes
 from verify.checks import CheckResult, run_check
-from verify.claims.schema import CertificateEvidence, CheckEvidence, Claim, PendingEvidence, ProbesEvidence, RunsEvidence
+from verify.claims.schema import CertificateEvidence, CheckEvidence, Claim, PairsEvidence, PendingEvidence, ProbesEvidence, RunsEvidence
 from verify.verdicts import evidence as ev
 from verify.verdicts.basis import Basis, describe, prepare
 from verify.verdicts.observed import LEARNED
+from verify.verdicts.pairs import pairs_of
 from verify.verdicts.probes import Job as ProbeJob
 from verify.verdicts.probes import Probe, Probed, jobs_of, probe_jobs
 from verify.verdicts.reevaluate import Fresh, Job, evaluate_jobs
@@ -97,7 +98,8 @@ def run_claims(
     families = {claim.family for claim in asked}
     statistical = [claim for claim in claims if claim.family in families and claim.statistical]
     probed = _probe_all(statistical, runs, probe, progress)
-    bases = {claim.id: prepare(claim, runs, probed) for claim in statistical}
+    proved = _certify_all([*asked, *statistical], runs, certify, progress)
+    bases = {claim.id: prepare(claim, runs, probed, proved) for claim in statistical}
     decisions = {claim_id: basis.verdict for claim_id, basis in bases.items() if basis.verdict is not None}
     for family in sorted(families):
         members = {claim.id: claim for claim in statistical if claim.family == family and claim.id not in decisions}
@@ -105,7 +107,6 @@ def run_claims(
         decisions |= holm(rules, {claim_id: members[claim_id].decision.alpha or 0.05 for claim_id in rules})
     again = [claim for claim in asked if claim.id in bases]
     fresh = _evaluate_again(again, bases, examples, seed, reevaluate, progress, sample)
-    certified = partial(_looked_up, _certify_all(asked, runs, certify, progress))
     checks = {claim.id: claim.evidence for claim in asked if isinstance(claim.evidence, CheckEvidence)}
     results = dict[str, CheckResult]()
     for claim_id, result in zip(checks, (prove or _one_by_one)([(each.check, each.params) for each in checks.values()]), strict=True):
@@ -116,7 +117,7 @@ def run_claims(
         if claim.id in bases:
             verdicts.append(_conclude(claim, decisions[claim.id], bases[claim.id], fresh))
         elif isinstance(claim.evidence, CertificateEvidence):
-            verdicts.append(certify_group(claim, claim.evidence, runs, certified))
+            verdicts.append(certify_group(claim, claim.evidence, runs, partial(_looked_up, proved)))
         elif claim.id in results:
             found, check = results[claim.id], checks[claim.id]
             facts = {"check": check.check, "params": check.params, "examined": found.examined, "versions": _versions("sympy", "z3-solver")}
@@ -159,13 +160,15 @@ def _versions(*packages: str) -> dict[str, str]:
     return {name: version(name) for name in packages}
 
 
-def _certify_all(asked: Sequence[Claim], runs: Sequence[Run], certify: Certify, progress: Progress) -> dict[str, Outcome]:
-    """The outcome of each network of the groups that certificates are asked of; groups that are no one experiment are left out."""
+def _certify_all(claims: Sequence[Claim], runs: Sequence[Run], certify: Certify, progress: Progress) -> dict[str, Outcome]:
+    """The outcome of each network that certificates are asked of, in groups or in pairs; groups that are no one experiment are left out."""
     networks: dict[str, Run] = {}
-    for claim in asked:
-        if isinstance(claim.evidence, CertificateEvidence):
-            with suppress(InputError):
+    for claim in claims:
+        with suppress(InputError):
+            if isinstance(claim.evidence, CertificateEvidence):
                 networks |= {run.spec.digest: run for run in ev.of_group(runs, claim.evidence.certificates.group)}
+            elif isinstance(claim.evidence, PairsEvidence):
+                networks |= {run.spec.digest: run for pair in pairs_of(claim.evidence, runs) for run in pair}
     found: dict[str, Outcome] = {}
     for digest, one in zip(networks, certify(list(networks.values())), strict=True):
         found[digest] = one

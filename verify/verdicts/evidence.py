@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from math import gcd
 from pathlib import Path
@@ -135,7 +136,9 @@ def registered(run: Run) -> bool:
 
 
 def missing(runs: Sequence[Run], group: str) -> list[str]:
-    """The digests registered for a group that have no finished run in the stores of these runs: else one could choose among seeds.
+    """The digests registered for a group, or for groups by name ('annealed-*'), without a finished run in the stores of these runs.
+
+    Else one could choose among seeds.
 
     Raises:
         InputError: a file of registered predictions is not readable.
@@ -146,7 +149,8 @@ def missing(runs: Sequence[Run], group: str) -> list[str]:
     for store in {run.folder.parent for run in runs}:
         registrations(store)  # refuses what is no such file
         for path in store.glob("predictions*.json"):
-            named.update(json.loads(path.read_bytes())["groups"].get(group, {"runs": {}})["runs"].values())
+            groups = json.loads(path.read_bytes())["groups"]
+            named.update(digest for name in groups if fnmatchcase(name, group) for digest in groups[name]["runs"].values())
     return sorted(named - found)
 
 

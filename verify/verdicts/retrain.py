@@ -29,7 +29,7 @@ def retrain(
     """
     groups: dict[str, list[RunSpec]] = {}
     for claim in claims:
-        if not (named := groups_of(claim)):
+        if not (named := groups_of(claim, runs)):
             raise InputError(f"claim {claim.id} rests on no networks: there is nothing to train")
         groups |= {group: specs_of(group, runs, results) for group in named}
     jobs = [(spec, group, into) for group, specs in groups.items() for spec in specs]

@@ -117,6 +117,29 @@ def greater(units: Sequence[Unit], others: Sequence[Unit], margin: float, alpha:
     return _tally(held, broken, len(units) * len(others), "pairs of networks")
 
 
+def more_often(won: int, lost: int, pairs: int, alpha: float, min_pairs: int) -> Decision:
+    """The rule more_often: of pairs of networks, does the first more often than the second do what the other does not?
+
+    The sign test: pairs that do alike say nothing, and of the others either is the first with probability 1/2 if nothing sets them apart.
+
+    Args:
+        won: Pairs of which the first alone does it.
+        lost: Pairs of which the second alone does it.
+        pairs: All pairs.
+        alpha: Level of the claim; each verdict has half of it.
+        min_pairs: Fewer pairs than this decide nothing.
+    """
+    from scipy.stats import binom
+
+    if pairs < max(min_pairs, 1):
+        return Decision(INCONCLUSIVE, f"{pairs} pairs, {max(min_pairs, 1)} needed")
+    detail = f"of {pairs} pairs of networks {won} by the first alone, {lost} by the second alone"
+    for verdict, count in ((SUPPORTED, won), (REFUTED, lost)):
+        if float(binom.sf(count - 1, won + lost, 0.5)) <= alpha / 2:
+            return Decision(verdict, detail)
+    return Decision(INCONCLUSIVE, detail)
+
+
 def goodness_of_fit(row: Unit, expected: Mapping[int, float], margin: float, alpha: float, min_examples: int) -> Decision:
     """Chi-square of one row against exact probabilities, no parameter fitted.
 
