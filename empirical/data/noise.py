@@ -6,12 +6,34 @@ they are needed, without a state. One 64-bit word gives eight bytes for dropout:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 GOLDEN = -7046029254386353131  # 2^64 over the golden ratio, as a signed word
 INVERSE = -1018231460777725123  # of GOLDEN, modulo 2^64
 DROPOUT = 1 << 40  # where in a step's stream the words for dropout begin; data come first
+
+
+class _Bytes(torch.autograd.Function):
+    """The eight bytes of each word: a view of it as bytes, which torch 2.11 cannot take for many members at once (torch.vmap)."""
+
+    @staticmethod
+    def forward(words: Tensor) -> Tensor:
+        return words.view(torch.uint8)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int], words: Tensor) -> tuple[Tensor, int]:
+        return words.movedim(in_dims[0], 0).contiguous().view(torch.uint8), 0
+
+
+bytes_of: Callable[[Tensor], Tensor] = _Bytes.apply
 
 
 class Noise:
@@ -35,7 +57,7 @@ class Noise:
     def keep(self, x: Tensor, level: int) -> Tensor:
         """What to multiply x by in a dropout of rate level/256: 0, or 1 over the rate that stays."""
         count = x.numel()
-        byte = self.words((count + 7) // 8).view(torch.uint8)[:count].view(x.shape)
+        byte = bytes_of(self.words((count + 7) // 8))[:count].view(x.shape)
         stays = byte.clamp(level - 1, level).sub_(level - 1)  # byte >= level, in bytes: bools would take longer to turn into floats
         return stays.to(x.dtype).mul_(256 / (256 - level))
 
