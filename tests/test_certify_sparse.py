@@ -26,7 +26,7 @@ from tests.certified import stored
 from tests.command import command
 from theory.errors import InputError
 from verify.certificates.files import compare, read, save
-from verify.certificates.outcomes import outcome
+from verify.certificates.outcomes import beyond_roles, outcome
 from verify.certificates.proof import certify
 from verify.certificates.sparse import predicted_function, reading_of
 from verify.certificates.text import certificate_text
@@ -392,3 +392,9 @@ def test_the_function_is_that_of_the_prediction() -> None:
     assert (task.text, digits) == ("a % 3 + b % 3", {("a", 0), ("b", 0)})
     task, digits = predicted_function(replace(LOW, expr="3 * a", train_lengths=(1, 2)))
     assert (task.text, digits) == ("3 * (a % 9)", {("a", 0), ("a", 1)})
+
+
+def test_what_is_read_beside_the_roles_is_named() -> None:
+    assert beyond_roles(["c_0 reads a_0, b_0", "c_1 reads b_1, a_0, c_0", "c_2 reads nothing"]) == []
+    found = beyond_roles(["c_0 reads a_0, a_1", "c_1 reads a_1", "c_2 reads c_0, c_1, b_10, b_2"])
+    assert found == ["c_0 reads a_1, too", "c_2 reads c_0, b_10, too"]

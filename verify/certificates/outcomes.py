@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.language.tasks import Task
+from theory.local.alignment import ROLES
 from verify.certificates.files import NAME, read
 from verify.certificates.proof import LIMIT, LINE, certify, effort, function_of, stored_model
 from verify.certificates.text import headline, truncation
@@ -72,7 +73,7 @@ def outcome(run: Run, limit: int = LIMIT, live: int | None = None) -> Outcome:
     return Outcome(
         run.spec.digest, run.spec.seed, found.verdict, headline(found), findings.contexts, findings.margin,
         found.digits, None if wrong is None else wrong.digits,
-        _told(run.spec, found.local, found.truncates, found.uncut),
+        _told(run.spec, found.reads, found.local, found.truncates, found.uncut),
     )  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def recorded(run: Run, count: int | None) -> Outcome:
     return Outcome(
         run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"),
         content.get("digits"), None if not isinstance(wrong, dict) else int(wrong["digits"]),
-        _told(run.spec, content.get("local"), content.get("truncates"), left_out=left_out),
+        _told(run.spec, content.get("reads", ()), content.get("local"), content.get("truncates"), left_out=left_out),
     )  # fmt: skip
 
 
@@ -156,10 +157,26 @@ def _failed(job: tuple[Run, bool], error: Exception) -> Outcome:
 
 
 def _told(
-    spec: RunSpec, local: bool | None, truncates: bool | None, uncut: tuple[int, int] | None = None, left_out: str = ""
+    spec: RunSpec,
+    reads: Sequence[str],
+    local: bool | None,
+    truncates: bool | None,
+    uncut: tuple[int, int] | None = None,
+    left_out: str = "",
 ) -> dict[str, tuple[bool | None, str]]:
     if not spec.sparse:
         return {}
     roles = "each digit c_i is computed from a_i, b_i, a_i-1, b_i-1 and c_i-1 alone"
-    shown = roles if local else f"not so: {roles}"
+    shown = roles if local else "; ".join([f"not so: {roles}", *beyond_roles(reads)[:1]])
     return {"local": (local, shown + left_out), "truncating": (truncates, truncation(spec, truncates, uncut) + left_out)}
+
+
+def beyond_roles(reads: Sequence[str]) -> list[str]:
+    """What the digits of the result read beside the roles of a local rule, of lines such as 'c_2 reads a_2, c_0'."""
+    found = []
+    for line in reads:
+        digit, _, names = line.partition(" reads ")
+        tokens = [name for name in names.split(", ") if name != "nothing"]
+        others = [name for name in tokens if (name[0], int(digit[2:]) - int(name[2:])) not in ROLES]
+        found += [f"{digit} reads {', '.join(others)}, too"] if others else []
+    return found
