@@ -275,6 +275,16 @@ def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) 
         score.score(tmp_path, [], "x")
 
 
+def test_the_score_tells_short_training_from_long(tmp_path: Path) -> None:
+    """By encoding, where its networks were trained for very different times."""
+    short, late = ([run(s, group=name, steps=steps) for s in range(2)] for name, steps in (("short", 9_999), ("late", 30_000)))
+    finished = registered(tmp_path, short=("exact", short, None), late=("truncation", late, None))
+    lines = score.score_markdown(score.score(tmp_path, finished)).splitlines()
+    found = [line.rpartition("|")[0].rpartition("|")[0] for line in lines if "steps" in line]
+    assert found == ["| absolute, below 10,000 steps | 0 of 1 ", "| absolute, 30,000 steps or more | 1 of 1 "]
+    assert "steps" not in score.score_markdown(score.score(tmp_path, finished, "late"))
+
+
 def test_only_networks_trained_under_their_registration_are_scored(tmp_path: Path) -> None:
     """Planted: a good network that was never registered, or trained before it was, stands in for one that is missing."""
     named = [run(s, group="g") for s in range(2)]

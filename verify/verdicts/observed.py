@@ -32,7 +32,10 @@ class Shares:
 
 @dataclass(frozen=True)
 class Row:
-    """One registered group: the outcome predicted for longer operands, and the one observed, the mean over its networks."""
+    """One registered group: the outcome predicted for longer operands, and the one observed, the mean over its networks.
+
+    `steps` is how long they were trained; 0 where none has finished.
+    """
 
     group: str
     task: str
@@ -47,6 +50,7 @@ class Row:
     shares: Shares
     digests: tuple[str, ...]  # of the networks that have finished
     registered: int
+    steps: int = 0
 
     @property
     def agrees(self) -> bool | None:
@@ -137,6 +141,7 @@ def matrix(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) -> list
                 name, str(said["task"]["expression"]), int(said["task"]["base"]), str(said["encoding"]), str(said["layout"]),
                 _spelled(said["train"]["lengths"]), str(said["outcome"].get("upward")), str(said["status"]),
                 str(said.get("rule", "")), observed, shares, tuple(run.spec.digest for run in mine), len(said["runs"]),
+                max((run.spec.steps for run in mine), default=0),
             )
         )  # fmt: skip
     return sorted(rows, key=lambda row: not row.digests)  # those that wait for their runs, last

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 #: what is observed, in the order of the columns
 OBSERVED = (*OUTCOMES, "mixed", NOT_LEARNED)
 
+#: how long networks were trained: what they do with longer operands may appear late
+TRAINED = {
+    "below 10,000 steps": range(10_000),
+    "10,000 to 29,999 steps": range(10_000, 30_000),
+    "30,000 steps or more": range(30_000, 10**9),
+}
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -113,13 +120,22 @@ def _accuracies(groups: Mapping[str, Mapping[str, Any]], runs: Sequence[Run]) ->
 
 
 def tallies(rows: Sequence[Row]) -> list[Tally]:
-    """By outcome predicted, status, encoding and rule, and of all: the groups that were decided, and how many of them did as predicted."""
+    """By outcome predicted, status, encoding, steps of training and rule, and of all: groups decided, and how many did as predicted."""
     kinds = [(name, [row for row in rows if row.predicted == name]) for name in OUTCOMES]
     kinds += [(name, [row for row in rows if row.status == name]) for name in ("proven", "conditional", "hypothesis")]
     kinds += [(f"encoding: {name}", [row for row in rows if row.encoding == name]) for name in sorted({row.encoding for row in rows})]
+    kinds += _by_steps(rows)
     kinds += [(f"rule: {name}", [row for row in rows if row.rule == name]) for name in sorted({row.rule for row in rows} - {""})]
     found = [_tally(name, mine) for name, mine in [*kinds, ("all", list(rows))]]
     return [tally for tally in found if tally.of]
+
+
+def _by_steps(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The groups of each encoding by how long they were trained, where that differs by much."""
+    for encoding in sorted({row.encoding for row in rows}):
+        mine = {name: [row for row in rows if row.encoding == encoding and row.steps in steps] for name, steps in TRAINED.items()}
+        if sum(map(bool, mine.values())) > 1:
+            yield from ((f"{encoding}, {name}", found) for name, found in mine.items())
 
 
 def _tally(name: str, rows: Sequence[Row]) -> Tally:
