@@ -23,6 +23,7 @@ from verify.reports.html import html_report
 from verify.reports.plots import Point, accuracy_plot
 from verify.verdicts import ledger, observed, score
 from verify.verdicts.engine import Verdict
+from verify.verdicts.record import record_of
 from verify.verdicts.statistics import REFUTED, SUPPORTED
 
 NASTY = 'a < b & "c" <script>alert(1)</script> | `x` {{ y }}'
@@ -275,6 +276,9 @@ def test_the_score_counts_what_was_decided_learned_and_finished(tmp_path: Path) 
         score.score(tmp_path, [], "x")
 
 
+LATER = (("short", 5_000, 1600), ("longer", 29_999, 1800), ("late", 30_000, 2000))  # group, steps, lines of 2,000 as truncated
+
+
 def test_the_score_tells_short_training_from_long(tmp_path: Path) -> None:
     """By encoding, where its networks were trained for very different times."""
     short, late = ([run(s, group=name, steps=steps) for s in range(2)] for name, steps in (("short", 9_999), ("late", 30_000)))
@@ -283,6 +287,16 @@ def test_the_score_tells_short_training_from_long(tmp_path: Path) -> None:
     found = [line.rpartition("|")[0].rpartition("|")[0] for line in lines if "steps" in line]
     assert found == ["| absolute, below 10,000 steps | 0 of 1 ", "| absolute, 30,000 steps or more | 1 of 1 "]
     assert "steps" not in score.score_markdown(score.score(tmp_path, finished, "late"))
+
+
+def test_the_record_tells_late_networks_apart(tmp_path: Path) -> None:
+    groups = {name: [run(s, group=name, steps=steps, learned=learned) for s in range(2)] for name, steps, learned in LATER}
+    finished = registered(tmp_path, **{name: ("truncation", runs, None) for name, runs in groups.items()})
+    (seen,) = record_of(tmp_path, finished).values()
+    assert (seen.groups, seen.truncated, seen.late and seen.late.groups, seen.late and seen.late.truncated) == (3, 0.9, 1, 1.0)
+    assert seen.text.endswith("of these, after 30,000 steps or more 1 group: 1 truncation; at n+1 right on 0.0%, as truncated on 100.0%")
+    (seen,) = record_of(tmp_path, [one for one in finished if one.result["group"] != "late"]).values()
+    assert seen.late is None
 
 
 def test_only_networks_trained_under_their_registration_are_scored(tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
 from theory.predictions.rules import RULES, decide, invariance_by_direction
-from theory.predictions.seen import Seen
+from theory.predictions.seen import LATE, Seen
 from theory.proofs.properties import either_direction, low_support
-from verify.verdicts.observed import NOT_LEARNED
+from verify.verdicts.observed import NOT_LEARNED, Row
 from verify.verdicts.score import score
 
 if TYPE_CHECKING:
@@ -30,13 +30,18 @@ def record_of(results: Path, runs: Sequence[Run]) -> dict[str, Seen]:
     found = {}
     for name in sorted({rule for _, rule in rows}):
         mine = [row for row, rule in rows if rule == name]
-        observed = [row.observed for row in mine]
-        near = [row.shares.near for row in mine if row.shares.near is not None]
-        told = RULES[name].outcome == "truncation" or name.startswith("zeros only")  # of other rules, it says nothing
-        cut = [row.shares.truncated for row in mine if told and row.shares.truncated is not None]
-        counts = {outcome: observed.count(outcome) for outcome in sorted(set(observed))}
-        found[name] = Seen(len(mine), counts, round(median(near), 4), round(median(cut), 4) if len(cut) == len(mine) else None)
+        late = [row for row in mine if row.steps >= LATE]
+        found[name] = replace(_seen(name, mine), late=_seen(name, late) if 0 < len(late) < len(mine) else None)
     return found
+
+
+def _seen(name: str, rows: Sequence[Row]) -> Seen:
+    observed = [row.observed for row in rows]
+    near = [row.shares.near for row in rows if row.shares.near is not None]
+    told = RULES[name].outcome == "truncation" or name.startswith("zeros only")  # of other rules, it says nothing
+    cut = [row.shares.truncated for row in rows if told and row.shares.truncated is not None]
+    counts = {outcome: observed.count(outcome) for outcome in sorted(set(observed))}
+    return Seen(len(rows), counts, round(median(near), 4), round(median(cut), 4) if len(cut) == len(rows) else None)
 
 
 def rule_of(spec: RunSpec) -> str:
