@@ -217,6 +217,7 @@ def test_the_plane_is_that_of_the_largest_components(run: Run) -> None:
 KINDS = {
     "curves": "learner* family-*", "lengths": "learner family-2", "heatmap": "family-*", "attention": "learner", "pca": "learner",
     "influence": "learner", "reading": "learner family-2", "drawn": "learner family-2",
+    "steps": "learner family-2",
 }  # fmt: skip
 
 

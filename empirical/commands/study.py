@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Examples = Annotated[int, typer.Option(min=1, max=1_000_000, help="pairs per length")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="seed of the test pairs")]
 Length = Annotated[int | None, typer.Option(min=1, max=1000, help="operand digits; default: the longest trained length")]
-KINDS = ("curves", "lengths", "heatmap", "attention", "reading", "drawn", "influence", "pca")
+KINDS = ("curves", "lengths", "heatmap", "attention", "reading", "drawn", "steps", "influence", "pca")
 
 
 def measure(
@@ -195,8 +195,8 @@ def plot(
     seed: Seed = 0,
     results: Results = Path("results"),
 ) -> None:
-    """A picture: learning curves, accuracy by length under theory's line, heat map, attention, reading, draw, influence, components."""
-    from empirical.study import plots
+    """A picture: learning curves, accuracy by length under theory's line, truncation by steps or draw, heat map, or a network's inside."""
+    from empirical.study import inside, plots
 
     if kind not in KINDS:
         raise InputError(f"unknown kind {kind!r}: choose from {', '.join(KINDS)}")
@@ -215,15 +215,17 @@ def plot(
         case "heatmap":
             plots.heatmap(chosen, out, measure)
         case "reading":
-            plots.reading(chosen, out, examples, seed)
+            inside.reading(chosen, out, examples, seed)
         case "drawn":
             plots.drawn(chosen, out)
+        case "steps":
+            plots.steps(chosen, out)
         case "attention":
-            plots.attention(chosen[0], out, length or spec.training.longest, examples, seed)
+            inside.attention(chosen[0], out, length or spec.training.longest, examples, seed)
         case "influence":
-            plots.influence(chosen[0], out, beyond or spec.training.longest, examples, seed)
+            inside.influence(chosen[0], out, beyond or spec.training.longest, examples, seed)
         case _:
-            plots.pca(chosen[0], out, beyond, examples, seed, place, spec.layers if layer is None else layer)
+            inside.pca(chosen[0], out, beyond, examples, seed, place, spec.layers if layer is None else layer)
 
 
 def dataset(
