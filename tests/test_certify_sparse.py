@@ -348,7 +348,9 @@ def test_the_certificate_is_a_file_that_is_proved_again(network: Run, tmp_path: 
     compare(path, content, certify(network))
     assert content["reads"] == list(found.reads)
     assert content["function"] == found.function.text
+    others = [f"; {line}" for line in beyond_roles(found.reads)[:1]]
     for one in (outcome(network, live=0), outcome(network)):  # read, and proved anew
+        assert found.local or one.told["local"][1].endswith("c_i-1 alone" + "".join(others))
         assert (one.verdict, one.as_told("truncating").verdict) == ("certified", "truncating")
         assert one.as_told("local").verdict == ("local" if found.local else "refuted")
     done = command("verify", "certify", network.spec.digest, "--results", str(network.folder.parent), "--json")
@@ -398,3 +400,6 @@ def test_what_is_read_beside_the_roles_is_named() -> None:
     assert beyond_roles(["c_0 reads a_0, b_0", "c_1 reads b_1, a_0, c_0", "c_2 reads nothing"]) == []
     found = beyond_roles(["c_0 reads a_0, a_1", "c_1 reads a_1", "c_2 reads c_0, c_1, b_10, b_2"])
     assert found == ["c_0 reads a_1, too", "c_2 reads c_0, b_10, too"]
+    for line in ("garbage", "c_0 reads", "c_0 reads a_x", None):
+        with pytest.raises(InputError, match="does not say what a digit reads"):
+            beyond_roles([line])  # type: ignore[list-item]

@@ -281,12 +281,18 @@ LATER = (("short", 5_000, 1600), ("longer", 29_999, 1800), ("late", 30_000, 2000
 
 def test_the_score_tells_short_training_from_long(tmp_path: Path) -> None:
     """By encoding, where its networks were trained for very different times."""
-    short, late = ([run(s, group=name, steps=steps) for s in range(2)] for name, steps in (("short", 9_999), ("late", 30_000)))
-    finished = registered(tmp_path, short=("exact", short, None), late=("truncation", late, None))
-    lines = score.score_markdown(score.score(tmp_path, finished)).splitlines()
-    found = [line.rpartition("|")[0].rpartition("|")[0] for line in lines if "steps" in line]
-    assert found == ["| absolute, below 10,000 steps | 0 of 1 ", "| absolute, 30,000 steps or more | 1 of 1 "]
-    assert "steps" not in score.score_markdown(score.score(tmp_path, finished, "late"))
+    trained = {"short": 9_999, "longer": 29_999, "late": 30_000}
+    groups = {name: [run(s, group=name, steps=steps) for s in range(2)] for name, steps in trained.items()}
+    groups["unlearned"] = [run(s, group="unlearned", steps=100, identical=0) for s in range(2)]
+    finished = registered(tmp_path, **{name: ("exact" if name == "short" else "truncation", runs, None) for name, runs in groups.items()})
+
+    def told(pattern: str) -> list[str]:
+        lines = score.score_markdown(score.score(tmp_path, finished, pattern)).splitlines()
+        return [line.rpartition(" |")[0].rpartition(" |")[0] for line in lines if "steps" in line]
+
+    names = "below 10,000 steps | 0 of 1", "10,000 to 29,999 steps | 1 of 1", "30,000 steps or more | 1 of 1"
+    assert told("*") == [f"| absolute, {name}" for name in names]
+    assert told("late") == told("unl*") == told("[lu]*[!r]") == []  # where nothing was learned, nothing is judged
 
 
 def test_the_record_tells_late_networks_apart(tmp_path: Path) -> None:
@@ -295,8 +301,9 @@ def test_the_record_tells_late_networks_apart(tmp_path: Path) -> None:
     (seen,) = record_of(tmp_path, finished).values()
     assert (seen.groups, seen.truncated, seen.late and seen.late.groups, seen.late and seen.late.truncated) == (3, 0.9, 1, 1.0)
     assert seen.text.endswith("of these, after 30,000 steps or more 1 group: 1 truncation; at n+1 right on 0.0%, as truncated on 100.0%")
-    (seen,) = record_of(tmp_path, [one for one in finished if one.result["group"] != "late"]).values()
-    assert seen.late is None
+    for late in (True, False):  # all of them, or none
+        (seen,) = record_of(tmp_path, [one for one in finished if (one.result["group"] == "late") is late]).values()
+        assert seen.late is None
 
 
 def test_only_networks_trained_under_their_registration_are_scored(tmp_path: Path) -> None:

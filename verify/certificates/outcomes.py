@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from empirical.runs.spec import RunSpec
     from empirical.runs.store import Run
 
+READS = re.compile(r"c_\d+ reads (nothing|[abc]_\d+(, [abc]_\d+)*)")
 SPOT = 32  # random lines that a network is asked whose certificate is read
 LIVE = 40_000  # contexts that a claim proves anew each time; of more, the certificate is read (`certify --check` proves it again)
 
@@ -108,7 +110,7 @@ def recorded(run: Run, count: int | None) -> Outcome:
     return Outcome(
         run.spec.digest, run.spec.seed, str(content["verdict"]), shown, int(content["contexts"]), content.get("margin"),
         content.get("digits"), None if not isinstance(wrong, dict) else int(wrong["digits"]),
-        _told(run.spec, content.get("reads", ()), content.get("local"), content.get("truncates"), left_out=left_out),
+        _told(run.spec, content.get("reads") or (), content.get("local"), content.get("truncates"), left_out=left_out),
     )  # fmt: skip
 
 
@@ -167,14 +169,21 @@ def _told(
     if not spec.sparse:
         return {}
     roles = "each digit c_i is computed from a_i, b_i, a_i-1, b_i-1 and c_i-1 alone"
-    shown = roles if local else "; ".join([f"not so: {roles}", *beyond_roles(reads)[:1]])
+    others = beyond_roles(reads)[:1]
+    shown = roles if local else "; ".join([f"not so: {roles}", *others]) if local is False else f"not decided: {roles}"
     return {"local": (local, shown + left_out), "truncating": (truncates, truncation(spec, truncates, uncut) + left_out)}
 
 
 def beyond_roles(reads: Sequence[str]) -> list[str]:
-    """What the digits of the result read beside the roles of a local rule, of lines such as 'c_2 reads a_2, c_0'."""
+    """What the digits of the result read beside the roles of a local rule, of lines such as 'c_2 reads a_2, c_0'.
+
+    Raises:
+        InputError: a line is not of that form.
+    """
     found = []
     for line in reads:
+        if not READS.fullmatch(str(line)):
+            raise InputError(f"{str(line)[:40]!r} does not say what a digit reads: certify the run again")
         digit, _, names = line.partition(" reads ")
         tokens = [name for name in names.split(", ") if name != "nothing"]
         others = [name for name in tokens if (name[0], int(digit[2:]) - int(name[2:])) not in ROLES]

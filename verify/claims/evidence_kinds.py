@@ -76,17 +76,18 @@ def _plain_lengths(text: str) -> str:
     return text
 
 
+def _no_pilots(group: str) -> str:
+    if group.startswith("pilot-"):
+        raise ValueError(f"{group!r}: pilot runs are never evidence")
+    return group
+
+
 class Runs(Model):
     """Which trained networks: a group label."""
 
     group: Text
 
-    @field_validator("group")
-    @classmethod
-    def _no_pilot(cls, group: str) -> str:
-        if group.startswith("pilot-"):
-            raise ValueError(f"{group!r}: pilot runs are never evidence")
-        return group
+    _no_pilots = field_validator("group")(_no_pilots)
 
 
 class RunsEvidence(Model):
@@ -136,12 +137,14 @@ class PairsEvidence(Model):
     """Networks that are equal but for some settings, a pair for each seed: is the one proved more often where the other is not?
 
     Groups by name, as in 'annealed-*'. `differ` names the fields of a run's specification that a pair may differ in; a network without a
-    partner says nothing.
+    partner says nothing. A claim speaks of `min_examples` pairs: fewer or more of them decide nothing.
     """
 
     pairs: Text
     than: Text
     differ: Annotated[tuple[Text, ...], Strict(False), Field(min_length=1, max_length=10)]
+
+    _no_pilots = field_validator("pairs", "than")(_no_pilots)
 
     @field_validator("differ")
     @classmethod
@@ -151,6 +154,8 @@ class PairsEvidence(Model):
         known = [field.name for field in fields(RunSpec) if field.name != "seed"]
         if unknown := [name for name in differ if name not in known]:
             raise ValueError(f"{unknown[0]!r} is no setting of a run: choose from {', '.join(known)}")
+        if len(set(differ)) < len(differ):
+            raise ValueError("a setting is named twice")
         return differ
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from theory.errors import InputError
@@ -76,7 +76,7 @@ def groups_of(claim: Claim, runs: Sequence[Run] = ()) -> list[str]:
             return [mine.group, other]
         case PairsEvidence(pairs=first, than=second):
             known = sorted({str(run.result["group"]) for run in runs})
-            return [group for name in (first, second) for group in fnmatch.filter(known, name) or [name]]
+            return [group for name in (first, second) for group in [one for one in known if fnmatchcase(one, name)] or [name]]
     return []
 
 

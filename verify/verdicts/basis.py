@@ -12,7 +12,8 @@ from verify.certificates.outcomes import Outcome
 from verify.claims.evidence_kinds import Runs
 from verify.claims.schema import Claim, PairsEvidence, ProbesEvidence, RunsEvidence, ScoreEvidence, TableEvidence, resolve_lengths
 from verify.verdicts import evidence as ev
-from verify.verdicts.pairs import pairs_of, tally
+from verify.verdicts.observed import LEARNED
+from verify.verdicts.pairs import in_groups, pairs_of, tally
 from verify.verdicts.probes import Job, Probed, jobs_of
 from verify.verdicts.score import score
 from verify.verdicts.statistics import (
@@ -129,20 +130,35 @@ def scored(claim: Claim, right: int, decided: int) -> Basis:
 
 
 def _prepare_pairs(claim: Claim, evidence: PairsEvidence, runs: Sequence[Run], proved: Mapping[str, Outcome]) -> Basis:
-    """Which networks are certified, pair by pair."""
-    pairs = pairs_of(evidence, runs)
-    if not pairs:
-        return Basis(None, Decision(UNTESTED, f"no networks of {evidence.than} yet that have a partner in {evidence.pairs}"))
-    if absent := [digest for group in (evidence.pairs, evidence.than) for digest in ev.missing(runs, group)]:
+    """Which networks are certified, pair by pair. As more pairs could help a claim, those that it does not speak of do not count."""
+    right = [run for run in runs if claim.scale != "paper" or ev.is_paper_scale(run.spec)]
+    sides = [in_groups(right, name) for name in (evidence.pairs, evidence.than)]
+    if absent := [digest for side, name in zip(sides, (evidence.pairs, evidence.than), strict=True) for digest in ev.missing(side, name)]:
         return Basis(None, Decision(INCONCLUSIVE, f"{len(absent)} registered networks have not finished"))
-    won, lost = tally(pairs, proved)
+    found = pairs_of(evidence, right)
+    pairs = [pair for pair in found if all(map(ev.registered, pair))]
+    notes = [f"{len(found) - len(pairs)} pairs left out: trained without a registered prediction"] if len(pairs) < len(found) else []
+    if not pairs:
+        none = f"no networks of {evidence.than} yet that have a partner in {evidence.pairs}"
+        return Basis(None, Decision(UNTESTED, "; ".join([none, *notes])))
+    if len(pairs) > (claimed := claim.decision.min_examples or 1):
+        return Basis(None, Decision(INCONCLUSIVE, f"{len(pairs)} pairs, and the claim was made of {claimed}: name fewer groups"))
     both = [run for pair in pairs for run in pair]
-    unregistered, left_out = sum(not ev.registered(run) for run in both), sum(run.trimmed for run in both)
-    notes = [f"{unregistered} of {len(both)} networks were trained without a registered prediction"] if unregistered else []
-    notes += [f"of {left_out} networks certificates stand as committed, their weights left out of the store"] if left_out else []
-    facts = {"pairs": [[{"digest": run.spec.digest, "proved": proved[run.spec.digest].verdict} for run in pair] for pair in pairs]}
-    least = claim.decision.min_examples or 1
-    return Basis(lambda alpha: more_often(won, lost, len(pairs), alpha, least), None, notes=tuple(notes), facts=facts)
+    won, lost = tally(pairs, proved)
+    if alone := len(sides[1]) - len(found):
+        notes.append(f"{alone} of {len(sides[1])} networks of {evidence.than} have no partner")
+    if unlearned := sum(not ev.learned_in_distribution(run, LEARNED) for run in both):
+        notes.append(f"{unlearned} of {len(both)} networks are right on less than {LEARNED:.0%} of pairs of the longest trained length")
+    if left_out := sum(run.trimmed for run in both):
+        notes.append(f"of {left_out} networks certificates stand as committed, their weights left out of the store")
+    facts = {"pairs": [[_network(run) | {"proved": proved[run.spec.digest].verdict} for run in pair] for pair in pairs]}
+    return Basis(lambda alpha: more_often(won, lost, len(pairs), alpha, claimed), None, notes=tuple(notes), facts=facts)
+
+
+def _network(run: Run) -> dict[str, Any]:
+    """Which network it is, and how it came about."""
+    told = {name: run.result.get(name) for name in ("group", "weights_sha256", "commit", "dirty", "versions", "predictions")}
+    return {"digest": run.spec.digest, "seed": run.spec.seed, **told}
 
 
 def _prepare_runs(claim: Claim, evidence: RunsEvidence | ProbesEvidence, runs: Sequence[Run], probed: Mapping[Job, Probed]) -> Basis:

@@ -172,7 +172,7 @@ def _score_controls(claim: Claim, family: int) -> Iterator[Control]:
 
 
 def _pairs_controls(claim: Claim, family: int) -> Iterator[Control]:
-    """Every pair as the claim has it, and the two networks of every pair the other way round."""
+    """The rule itself: as if the first network of every pair were certified and the second not, and the other way round."""
     pairs = claim.decision.min_examples or 1
     for name, won in ((AS_PREDICTED, pairs), (OPPOSITE, 0)):
         found = more_often(won, pairs - won, pairs, (claim.decision.alpha or 0.05) / family, pairs)

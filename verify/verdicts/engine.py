@@ -102,9 +102,11 @@ def run_claims(
     bases = {claim.id: prepare(claim, runs, probed, proved) for claim in statistical}
     decisions = {claim_id: basis.verdict for claim_id, basis in bases.items() if basis.verdict is not None}
     for family in sorted(families):
-        members = {claim.id: claim for claim in statistical if claim.family == family and claim.id not in decisions}
+        every = [claim for claim in statistical if claim.family == family]
+        members = {claim.id: claim for claim in every if claim.id not in decisions}
         rules = {claim_id: rule for claim_id in members if (rule := bases[claim_id].rule) is not None}
-        decisions |= holm(rules, {claim_id: members[claim_id].decision.alpha or 0.05 for claim_id in rules})
+        alphas = {claim_id: members[claim_id].decision.alpha or 0.05 for claim_id in rules}
+        decisions |= holm(rules, alphas, waiting=len(every) - len(rules))
     again = [claim for claim in asked if claim.id in bases]
     fresh = _evaluate_again(again, bases, examples, seed, reevaluate, progress, sample)
     checks = {claim.id: claim.evidence for claim in asked if isinstance(claim.evidence, CheckEvidence)}

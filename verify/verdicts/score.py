@@ -134,7 +134,8 @@ def tallies(rows: Sequence[Row]) -> list[Tally]:
 def _by_steps(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
     """The groups of each encoding by how long they were trained, where that differs by much."""
     for encoding in sorted({row.encoding for row in rows}):
-        mine = {name: [row for row in rows if row.encoding == encoding and row.steps in steps] for name, steps in TRAINED.items()}
+        judged = [row for row in rows if row.encoding == encoding and row.agrees is not None]
+        mine = {name: [row for row in judged if row.steps in steps] for name, steps in TRAINED.items()}
         if sum(map(bool, mine.values())) > 1:
             yield from ((f"{encoding}, {name}", found) for name, found in mine.items())
 
@@ -180,7 +181,7 @@ def _lines(found: Score) -> Iterator[str]:
         yield f"| {name} | {' | '.join(str(count) if count else '' for count in cells)} |"
     yield ""
     yield from sums(found)
-    yield from ("", "| predicted, status, encoding or rule | as predicted | 95 % interval |", "|---|---|---|")
+    yield from ("", "| predicted, status, encoding, training or rule | as predicted | 95 % interval |", "|---|---|---|")
     for tally in tallies(found.rows):
         yield f"| {tally.name} | {tally.right} of {tally.of} | {tally.low:.0%} to {tally.high:.0%} |"
     if found.misses:

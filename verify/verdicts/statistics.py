@@ -194,15 +194,16 @@ def same_rate(first: Cell, second: Cell) -> float:
     return float(fisher_exact(table).pvalue)
 
 
-def holm(rules: Mapping[str, Callable[[float], Decision]], alphas: Mapping[str, float]) -> dict[str, Decision]:
+def holm(rules: Mapping[str, Callable[[float], Decision]], alphas: Mapping[str, float], waiting: int = 0) -> dict[str, Decision]:
     """Decide the claims of one family together, by Holm's step-down procedure.
 
     Each rule is first asked at alpha / k, k the number of claims; those that reach a verdict leave, and the rest are
-    asked again at the less strict level of the smaller family, until none is decided any more.
+    asked again at the less strict level of the smaller family, until none is decided any more. Claims that wait for
+    their evidence count as undecided ones, so that no verdict is looser while they wait.
     """
     open_rules, decided = dict(rules), dict[str, Decision]()
     while open_rules:
-        now = {name: rule(alphas[name] / len(open_rules)) for name, rule in open_rules.items()}
+        now = {name: rule(alphas[name] / (len(open_rules) + waiting)) for name, rule in open_rules.items()}
         settled = {name: decision for name, decision in now.items() if decision.verdict in (SUPPORTED, REFUTED)}
         decided |= settled or now
         open_rules = {name: rule for name, rule in open_rules.items() if name not in decided}
