@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
             found.append(f"assumption {assumption.id} differs from what theory says: {ASSUMPTIONS[assumption.id]}")
     found += misplaced(loaded.claims)
     statements: dict[str, str] = {}
+    known = {str(run.result["group"]) for run in runs}
     for claim in loaded.claims:
         if (other := statements.setdefault(claim.statement, claim.id)) != claim.id:
             found.append(f"claims {other} and {claim.id} say the same")
@@ -54,7 +55,7 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
                 setting_of_table(claim.evidence.table)
             except InputError as error:
                 found.append(f"claim {claim.id}: {error}")
-        registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim, runs))
+        registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim, known))
         if registered and claim.registration is None:
             found.append(f"claim {claim.id}: its runs are registered, but the claim does not say when")
     return found
@@ -62,21 +63,21 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
 
 def silent(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
     """Claims whose selector matches no run: these are untested."""
-    known = {run.result["group"] for run in runs}
-    named = [(claim.id, group) for claim in loaded.claims for group in groups_of(claim, runs)]
+    known = {str(run.result["group"]) for run in runs}
+    named = [(claim.id, group) for claim in loaded.claims for group in groups_of(claim, known)]
     return [f"claim {claim}: no run of group {group}" for claim, group in named if group not in known]
 
 
-def groups_of(claim: Claim, runs: Sequence[Run] = ()) -> list[str]:
-    """The groups of runs that a claim rests on; of names such as 'annealed-*' those that there are, or else the name as it stands."""
+def groups_of(claim: Claim, known: Collection[str] = ()) -> list[str]:
+    """The groups of runs that a claim rests on; for names such as 'annealed-*' the known ones that match, or else the name as it stands."""
     match claim.evidence:
         case RunsEvidence(runs=mine, than=None) | ProbesEvidence(probes=mine) | CertificateEvidence(certificates=mine):
             return [mine.group]
         case RunsEvidence(runs=mine, than=Runs(group=other)):
             return [mine.group, other]
         case PairsEvidence(pairs=first, than=second):
-            known = sorted({str(run.result["group"]) for run in runs})
-            return [group for name in (first, second) for group in [one for one in known if fnmatchcase(one, name)] or [name]]
+            matching = [[group for group in sorted(known) if fnmatchcase(group, name)] or [name] for name in (first, second)]
+            return [group for groups in matching for group in groups]
     return []
 
 

@@ -13,6 +13,7 @@ from verify.verdicts import evidence as ev
 from verify.verdicts.workers import Workers
 
 if TYPE_CHECKING:
+    from empirical.runs.plan import Group
     from empirical.runs.spec import RunSpec
     from empirical.runs.store import Run
 
@@ -28,8 +29,9 @@ def retrain(
         InputError: a claim rests on no networks, or no plan and no run says how its group is trained; a training failed.
     """
     groups: dict[str, list[RunSpec]] = {}
+    known = {str(run.result["group"]) for run in runs} | {group.name for group in planned(results)}
     for claim in claims:
-        if not (named := groups_of(claim, runs)):
+        if not (named := groups_of(claim, known)):
             raise InputError(f"claim {claim.id} rests on no networks: there is nothing to train")
         groups |= {group: specs_of(group, runs, results) for group in named}
     jobs = [(spec, group, into) for group, specs in groups.items() for spec in specs]
@@ -42,14 +44,18 @@ def retrain(
     return [run for run in runs if run.result["group"] not in groups] + new
 
 
-def specs_of(group: str, runs: Sequence[Run], results: Path) -> list[RunSpec]:
-    """How the networks of a group are trained: as its plan says, else as its runs were."""
+def planned(results: Path) -> list[Group]:
+    """The groups of all plans in a store."""
     from empirical.runs.plan import read_plan
 
-    for path in sorted(results.glob("plan*.toml")):
-        for one in read_plan(path):
-            if one.name == group:
-                return one.specs
+    return [group for path in sorted(results.glob("plan*.toml")) for group in read_plan(path)]
+
+
+def specs_of(group: str, runs: Sequence[Run], results: Path) -> list[RunSpec]:
+    """How the networks of a group are trained: as its plan says, else as its runs were."""
+    for one in planned(results):
+        if one.name == group:
+            return one.specs
     if found := [run.spec for run in ev.of_group(runs, group)]:
         return found
     raise InputError(f"group {group}: neither a plan in {results} nor a run says how it is trained")
