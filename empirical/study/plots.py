@@ -175,7 +175,7 @@ def steps(runs: Sequence[Run], path: Path) -> None:
             axes.plot(sorted(found), [sum(found[count]) / len(found[count]) for count in sorted(found)], color=colour, lw=1.4)
         axes.set(xlabel="steps of training", ylabel="as cut, one digit on", ylim=(-0.03, 1.03), xscale="log")
         asked = sorted({run.spec.steps for run in runs})
-        ticks = [count for count, after in zip(asked, [*asked[1:], None], strict=True) if after is None or after >= 1.35 * count]
+        ticks = [count for count, after in zip(asked, [*asked[1:], None], strict=True) if after is None or after >= 1.3 * count]
         axes.set_xticks(ticks, [f"{count:,}" for count in ticks])
         axes.minorticks_off()
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))

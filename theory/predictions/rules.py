@@ -35,7 +35,7 @@ ASSUMPTIONS = {
     "A9": "softmax attention at a price, on which nothing depends in training, ends on <bos> but for a negligible share",
 }
 
-DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention"
+DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention, though less after long training"
 RESTING = "but attention that nothing depends on in training may rest on places that it showed with zeros alone"
 PRICED = "which places are read is the same for all operands, and what is read has its price: it can be told from the weights"
 LEFT = "keys hold digits, but attention that has no use has a price: what draws it there must draw more than <bos>"
