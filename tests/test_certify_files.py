@@ -22,7 +22,7 @@ from verify.certificates import files as certificates
 from verify.certificates import outcomes as of_groups
 from verify.certificates.files import certificate_json, read
 from verify.certificates.files import save as write_certificate
-from verify.certificates.outcomes import Outcome
+from verify.certificates.outcomes import Outcome, beyond_roles
 from verify.certificates.proof import Certificate, certify, machine_of
 from verify.verdicts.engine import Verdict, run_claims
 from verify.verdicts.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED
@@ -207,3 +207,12 @@ def test_a_forged_certificate_of_a_wrong_network_is_contradicted_by_it(monkeypat
     found = of_groups.outcome(run)
     assert found.verdict == "error"
     assert "the network is wrong on 32 of 32 random lines" in found.shown
+
+
+def test_what_is_read_beside_the_roles_is_named() -> None:
+    assert beyond_roles(["c_0 reads a_0, b_0", "c_1 reads b_1, a_0, c_0", "c_2 reads nothing"]) == []
+    found = beyond_roles(["c_0 reads a_0, a_1", "c_1 reads a_1", "c_2 reads c_0, c_1, b_10, b_2"])
+    assert found == ["c_0 reads a_1, too", "c_2 reads c_0, b_10, too"]
+    for line in json.loads('["garbage", "c_0 reads", "c_0 reads a_x", null]'):  # as an edited certificate may have it
+        with pytest.raises(InputError, match="does not say what a digit reads"):
+            beyond_roles([line])

@@ -394,12 +394,3 @@ def test_the_function_is_that_of_the_prediction() -> None:
     assert (task.text, digits) == ("a % 3 + b % 3", {("a", 0), ("b", 0)})
     task, digits = predicted_function(replace(LOW, expr="3 * a", train_lengths=(1, 2)))
     assert (task.text, digits) == ("3 * (a % 9)", {("a", 0), ("a", 1)})
-
-
-def test_what_is_read_beside_the_roles_is_named() -> None:
-    assert beyond_roles(["c_0 reads a_0, b_0", "c_1 reads b_1, a_0, c_0", "c_2 reads nothing"]) == []
-    found = beyond_roles(["c_0 reads a_0, a_1", "c_1 reads a_1", "c_2 reads c_0, c_1, b_10, b_2"])
-    assert found == ["c_0 reads a_1, too", "c_2 reads c_0, b_10, too"]
-    for line in ("garbage", "c_0 reads", "c_0 reads a_x", None):
-        with pytest.raises(InputError, match="does not say what a digit reads"):
-            beyond_roles([line])  # type: ignore[list-item]

@@ -55,7 +55,8 @@ def problems(loaded: Loaded, runs: Sequence[Run]) -> list[str]:
                 setting_of_table(claim.evidence.table)
             except InputError as error:
                 found.append(f"claim {claim.id}: {error}")
-        registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups_of(claim, known))
+        groups = groups_of(claim, known)
+        registered = any(run.result.get("predictions") is not None for run in runs if run.result["group"] in groups)
         if registered and claim.registration is None:
             found.append(f"claim {claim.id}: its runs are registered, but the claim does not say when")
     return found
