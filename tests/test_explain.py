@@ -26,7 +26,8 @@ from theory.local.windows import smallest_window
 from theory.predictions.explain import explain, markdown, to_latex
 from theory.predictions.matrix import ADVISED, FORMATS, RANK, ROOM, STATUS, Cell, advise, cells, chosen_tasks, write, write_advice
 from theory.predictions.predict import coverage
-from theory.predictions.rules import ASSUMPTIONS, RULES, dilution
+from theory.predictions.rulebook import ASSUMPTIONS, RULES
+from theory.predictions.rules import dilution
 
 # ------------------------------------------------------------------------------------------------------------------------- LaTeX
 

@@ -19,7 +19,7 @@ from theory.language.tasks import make_task
 from theory.predictions.explain import FORMATS, explain
 from theory.predictions.predict import Prediction, predict
 from theory.predictions.report import prediction_json, prediction_text
-from theory.predictions.rules import RULES
+from theory.predictions.rulebook import RULES
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
@@ -28,16 +28,31 @@ settings.load_profile("steady")
 def predicted(
     expr: str, pe: str, layout: str | None = None, train: str = "4", domain: str = "either", lengths: tuple[int, ...] = (1, 4, 5, 9),
     window: int | None = None, layers: int = 1, direction: str = "lsd", base: int = 10, width: int | None = None,
+    steps: int | None = None,
 ) -> Prediction:  # fmt: skip
     encoding = make_encoding(pe, window, layers)
     training = make_training(domain, train)
     placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), width or max(*lengths, *training.lengths), direction)
-    return predict(make_task(None, expr, base), encoding, placed, training, lengths, "either")
+    return predict(make_task(None, expr, base), encoding, placed, training, lengths, "either", steps)
 
 
 CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     # expression, encoding, further arguments, upward outcome, status, rule
     ("a + b", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
+    ("a + b", "absolute", {"train": "1-3", "steps": 30_000}, "truncation", "hypothesis", "zeros only, keyed"),
+    ("a + b", "absolute", {"train": "1-3", "steps": 29_999}, "undetermined", "hypothesis", "drawn in part"),
+    ("a + b", "absolute", {"train": "1-3", "steps": 10_000}, "undetermined", "hypothesis", "drawn in part"),
+    ("a + b", "absolute", {"train": "1-3", "steps": 9_999}, "fails", "hypothesis", "zeros only, drawn"),
+    ("a + b", "absolute", {"train": "1-4", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),  # cut by some networks
+    ("a", "absolute", {"train": "1-3", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),  # cut copies are right on 1 of 11
+    ("a", "absolute", {"train": "1-3", "steps": 9_999, "base": 24}, "fails", "hypothesis", "zeros only, drawn"),  # on 1 of 25
+    ("(a + b) % 100", "absolute", {"steps": 9_999}, "decays", "hypothesis", "low digits suffice, drawn"),
+    ("(a + b) % 100", "absolute", {"steps": 9_999, "width": 5, "lengths": (5,)}, "undetermined", "hypothesis", "drawn in part"),
+    ("(a + b) % 100", "absolute", {"steps": 30_000}, "exact", "hypothesis", "low digits suffice, keyed"),
+    ("(a + b) % 100", "positional", {"steps": 100}, "exact", "conditional", "low digits suffice"),  # keys hold no digits
+    ("a + b", "priced", {"layers": 2, "steps": 100}, "truncation", "hypothesis", "zeros only, priced"),
+    ("a + b", "rope", {"layout": "padded", "train": "1-3", "steps": 9_999}, "fails", "hypothesis", "fixed marks, drawn"),
+    ("a + b", "rope", {"layout": "padded", "train": "1-3", "steps": 10_000}, "undetermined", "hypothesis", "drawn in part"),
     ("a + b", "learned", {"layout": "aligned"}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a + b", "positional", {}, "undetermined", "hypothesis", "zeros only, open"),
     ("digitsum(a)", "positional", {}, "truncation", "hypothesis", "zeros only"),

@@ -12,7 +12,7 @@ import pytest
 from tests.command import ROOT, called
 from tests.networks import SPECS
 from tests.readme import SHOWING
-from theory.predictions.rules import RULES
+from theory.predictions.rulebook import RULES
 from theory.predictions.seen import record
 from verify.certificates.outcomes import outcome
 from verify.claims.schema import load_claims

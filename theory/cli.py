@@ -37,6 +37,7 @@ Train = Annotated[str, typer.Option(help="trained lengths: 4, 1-3 or 2,4")]
 TrainDomain = Annotated[str, typer.Option(help="either (D_n), both (D_abn), sampler or ordered (D_n with a >= b)")]
 Lengths = Annotated[str, typer.Option(help="test lengths")]
 Domain = Annotated[str | None, typer.Option(help="test domain: either, both, sampler or ordered; default: ordered if trained so")]
+Steps = Annotated[int | None, typer.Option(help="steps of training; default: as many as it takes")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
 
@@ -93,6 +94,7 @@ def _task(task: str | None, expr: str | None, modulus: int | None, base: int, ma
 def _predict(
     task: str | None, expr: str | None, machine: str | None, modulus: int | None, base: int, pe: str, window: int | None,
     layers: int, layout: str | None, direction: str, width: int | None, train: str, train_domain: str, lengths: str, domain: str | None,
+    steps: int | None,
 ) -> Prediction:  # fmt: skip
     from theory.language.domains import domain_of_tests, make_training, parse_lengths
     from theory.language.encodings import DEFAULT_LAYOUT, make_encoding
@@ -105,7 +107,7 @@ def _predict(
     placed = make_layout(layout or DEFAULT_LAYOUT.get(encoding.family, "padded"), width or max(*asked, *training.lengths), direction)
     if width is not None and width < max(*asked, *training.lengths):
         raise InputError(f"width {width} is below the longest operand ({max(*asked, *training.lengths)} digits): use a larger --width")
-    return predict(_task(task, expr, modulus, base, machine), encoding, placed, training, asked, tested)
+    return predict(_task(task, expr, modulus, base, machine), encoding, placed, training, asked, tested, steps)
 
 
 @app.command("predict")
@@ -113,12 +115,14 @@ def predict_command(
     task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
     width: Width = None, train: Train = "4",
-    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None, as_json: Json = False,
+    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None, steps: Steps = None, as_json: Json = False,
 ) -> None:  # fmt: skip
     """What a network trained so will do at each length, and why."""
     from theory.predictions.report import prediction_json, prediction_text
 
-    found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
+    found = _predict(
+        task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain, steps
+    )
     print(json.dumps(prediction_json(found), indent=1) if as_json else prediction_text(found))
 
 
@@ -127,14 +131,16 @@ def accuracy(
     task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
     width: Width = None, train: Train = "4",
-    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None, as_json: Json = False,
+    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None, steps: Steps = None, as_json: Json = False,
     per_digit: Annotated[bool, typer.Option("--per-digit", help="also the accuracy of each result digit")] = False,
     closed_form: Annotated[bool, typer.Option("--closed-form", help="also the accuracy as an expression in the length m")] = False,
 ) -> None:  # fmt: skip
     """Exact accuracy of the predicted function as fractions: per length, per region (mean over its lengths), per digit; closed forms."""
     from theory.exact.report import make_report, to_json, to_text
 
-    found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
+    found = _predict(
+        task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain, steps
+    )
     report = make_report(found, per_digit, closed_form)
     print(json.dumps(to_json(report), indent=1) if as_json else to_text(report))
 
@@ -144,7 +150,7 @@ def explain(
     task: TaskName = None, expr: Expr = None, machine: MachineFile = None, modulus: Modulus = None, base: Base = 10,
     pe: Pe = "absolute", window: Window = None, layers: Layers = 1, layout: LayoutName = None, direction: Direction = "lsd",
     width: Width = None, train: Train = "4",
-    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None,
+    train_domain: TrainDomain = "either", lengths: Lengths = "1-9", domain: Domain = None, steps: Steps = None,
     format: Annotated[str, typer.Option(help="text, markdown or latex")] = "text",
 ) -> None:  # fmt: skip
     """The argument behind a prediction, step by step."""
@@ -153,7 +159,9 @@ def explain(
 
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}: choose from {', '.join(FORMATS)}")
-    found = _predict(task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain)
+    found = _predict(
+        task, expr, machine, modulus, base, pe, window, layers, layout, direction, width, train, train_domain, lengths, domain, steps
+    )
     print(explained(found, format))
 
 

@@ -18,7 +18,7 @@ from theory.language.domains import MAX_LENGTH, Training, check_signs
 from theory.language.tasks import Task, digit_count
 from theory.mistakes import Answered, Mistakes, Tally, classify, constant_of, summarise
 from theory.predictions.matrix import advise
-from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
+from theory.predictions.rulebook import AGREEING, DECAYING, FAILING, RIGHT
 from theory.words import counted
 from verify.claims.yamlfile import NEWLINE
 from verify.verdicts.statistics import Interval, clopper_pearson, place

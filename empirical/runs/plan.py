@@ -94,6 +94,7 @@ def predictions(groups: list[Group]) -> dict[str, Any]:
     out = {}
     for group in groups:
         spec = group.spec
-        found = predict(spec.make_task(), spec.make_encoding(), spec.make_layout(), spec.training, spec.test_lengths, spec.test_domain)
+        setting = spec.make_task(), spec.make_encoding(), spec.make_layout(), spec.training
+        found = predict(*setting, spec.test_lengths, spec.test_domain, spec.steps)
         out[group.name] = {**prediction_json(found), "runs": {str(one.seed): one.digest for one in group.specs}}
     return out

@@ -106,6 +106,9 @@ def _mirror_sign(expression: Expression) -> int:
     return next(signs, 0)
 
 
+MAX_WORK = 300_000  # about 20 s
+
+
 def work(task: Task) -> int:
     """Work of one exact accuracy beyond the trained length, in units of about 60 microseconds; 0 for formulas, and where none counts it."""
     terms, p = polynomial(task.inner), task.modulus

@@ -31,6 +31,7 @@ from math import gcd
 from typing import Any
 
 from theory.exact.accuracy import (
+    MAX_WORK,
     box_agreements,
     exchangeable,
     modular_mul_limit,
@@ -43,7 +44,6 @@ from theory.exact.accuracy import (
 from theory.language.domains import Operand, boxes
 from theory.language.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
 from theory.language.tasks import Task, digit_count
-from theory.predictions.predict import MAX_WORK
 from theory.proofs.residues import prime_to
 
 MAX_PERIOD = 1000  # of the powers of the base mod P, for expressions; limit and bound have none

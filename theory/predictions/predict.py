@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import log2
 
 from theory.errors import InputError
-from theory.exact.accuracy import truncation_accuracy, work
+from theory.exact.accuracy import MAX_WORK, truncation_accuracy, work
 from theory.language.domains import Training, check_signs
 from theory.language.encodings import Encoding
 from theory.language.expressions import to_text
@@ -20,14 +20,14 @@ from theory.local.lookahead import best_accuracy, looks_ahead
 from theory.local.majority import majority_of
 from theory.local.windows import needed_window
 from theory.predictions.paper import Outcome, PaperStatement, paper_statement
-from theory.predictions.rules import Rule, decide, downward, in_distribution, invariance_by_direction
+from theory.predictions.rulebook import LATE, Rule
+from theory.predictions.rules import decide, downward, in_distribution, invariance_by_direction
 from theory.progress import watched
 from theory.proofs.causality import causality
 from theory.proofs.properties import Property, base_compatibility, either_direction, identifiability, low_support, short
 
 MAX_BITS = 14_000  # of B^(2m+1), which accuracies at length m are written in; Python writes 4300 decimal digits
 MAX_TRAINED = 100
-MAX_WORK = 300_000  # about 20 s
 MAX_AHEAD = 2000  # digits of all lengths together for which lookahead is counted
 
 
@@ -63,6 +63,7 @@ class Prediction:
     encoding: Encoding
     layout: Layout
     training: Training
+    steps: int | None
     test_domain: str
     translation_invariance: Property
     base_compatibility: Property
@@ -79,28 +80,33 @@ class Prediction:
     reasons: tuple[str, ...]
 
 
-def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, lengths: tuple[int, ...], domain: str) -> Prediction:
+def predict(
+    task: Task, encoding: Encoding, layout: Layout, training: Training, lengths: tuple[int, ...], domain: str, steps: int | None = None
+) -> Prediction:
     """Apply the decision order and count.
 
     Args:
         lengths: test lengths in digits, ascending; trained lengths are `training.lengths`.
         domain: law of the test operands, as in theory.language.domains.
+        steps: optimiser steps of training; null: as many as it takes.
 
     Returns:
         What happens per region and one accuracy per length, a share from 0 to 1; P2 = arXiv 2407.17963 is quoted beside it, never used.
 
     Raises:
-        InputError: the layout's width is below the longest operand, it shows too few operands, the result may be negative, or too much
-            is asked.
+        InputError: the layout's width is below the longest operand, it shows too few operands, the result may be negative, no steps, or
+            too much is asked.
     """
     longest = max(*lengths, *training.lengths)
     _check_size(task, training, longest)
     if layout.fixed and layout.width < longest:
         raise InputError(f"width {layout.width} is below the longest operand ({longest} digits): use --width {longest}")
+    if steps is not None and steps < 1:
+        raise InputError(f"{steps} steps of training: at least one is needed")
     check_signs(task, training.domain, domain)
     layout.widths(task, longest)
     invariance, compatibility, support = either_direction(invariance_by_direction(task)), base_compatibility(task), low_support(task)
-    applied = decide(task, encoding, layout, training, domain, invariance, support)
+    applied = decide(task, encoding, layout, training, domain, invariance, support, steps)
     rule, upward = applied.rule, applied.rule.outcome
     asked = sum(training.region(length) == "upward" for length in lengths)
     if upward == "truncation" and asked * work(task) > MAX_WORK:
@@ -125,6 +131,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         encoding=encoding,
         layout=layout,
         training=training,
+        steps=steps,
         test_domain=domain,
         translation_invariance=invariance,
         base_compatibility=compatibility,
@@ -138,7 +145,7 @@ def predict(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         paper=statement,
         rule_name=applied.name,
         rule=rule,
-        reasons=(*applied.reasons, *_remarks(task, encoding, layout, training, outcome, statement)),
+        reasons=(*applied.reasons, *_remarks(task, encoding, layout, training, outcome, statement, applied.name)),
     )
 
 
@@ -188,7 +195,7 @@ def _majority(
 
 
 def _remarks(
-    task: Task, encoding: Encoding, layout: Layout, training: Training, outcome: Outcome, statement: PaperStatement
+    task: Task, encoding: Encoding, layout: Layout, training: Training, outcome: Outcome, statement: PaperStatement, name: str
 ) -> tuple[str, ...]:
     """Where ours differs from the paper, why; and whether training can show the modulus at all."""
     wraps = identifiability(task, training.longest)
@@ -196,15 +203,17 @@ def _remarks(
     for region, where in (("id", " on the trained lengths"), ("downward", " on shorter operands"), ("upward", "")):
         ours, said = outcome.of(region), statement.outcome.of(region)
         if ours and said and ours != said:
-            reasons.append(f"the paper says {said}{where}: {_difference(encoding, layout, ours)}")
+            reasons.append(f"the paper says {said}{where}: {_difference(encoding, layout, ours, name)}")
     if wraps.value is False:
         reasons.append(wraps.certificate)
     return tuple(reasons)
 
 
-def _difference(encoding: Encoding, layout: Layout, ours: str) -> str:
+def _difference(encoding: Encoding, layout: Layout, ours: str, name: str) -> str:
     if ours == "exact":
         return "but training shows every digit that the result needs with all its values"
+    if name in ("zeros only, drawn", "low digits suffice, drawn", "drawn in part"):
+        return f"it does not ask how long is trained; {LATE:,} steps and more come nearer to it"
     if encoding.family == "relative":
         return f"it takes relative positions to show the digit roles; in the {layout.name} layout, unbounded attention sees other marks too"
     return f"it does not consider the {layout.name} layout"

@@ -9,7 +9,7 @@ from typing import Any
 
 from theory.exact.accuracy import uncounted
 from theory.predictions.predict import LengthAccuracy, Prediction
-from theory.predictions.rules import ASSUMPTIONS
+from theory.predictions.rulebook import ASSUMPTIONS
 from theory.predictions.seen import record
 from theory.proofs.properties import Property
 
@@ -37,6 +37,7 @@ def prediction_json(found: Prediction) -> dict[str, Any]:
         "width": layout.width if layout.fixed else None,
         "direction": layout.direction,
         "train": {"domain": found.training.domain, "lengths": list(found.training.lengths)},
+        "steps": found.steps,
         "test": {"domain": found.test_domain, "lengths": [row.length for row in found.accuracy]},
         "properties": {
             "translation_invariant": found.translation_invariance.value,
@@ -89,7 +90,7 @@ def prediction_text(found: Prediction) -> str:
     task, training = found.task, found.training
     lines = [
         f"{task.text} in base {task.base}, {found.encoding.text}, {_layout(found)} layout, "
-        f"trained on lengths {ranges(training.lengths)} ({training.domain})",
+        f"trained on lengths {ranges(training.lengths)} ({training.domain}){(found.steps and f' in {found.steps:,} steps') or ''}",
         f"upward: {_word(found.outcome.upward)} ({MEANING[found.outcome.upward]})",
         f"downward: {_word(found.outcome.downward)}; in distribution: {_word(found.outcome.in_distribution)}",
         f"learned function: {found.learned_function or 'none predicted'}",

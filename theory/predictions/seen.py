@@ -10,12 +10,10 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from theory.words import counted
 
 FILE = Path(__file__).parent / "seen.json"
-LATE = 30_000  # steps: what networks do with longer operands may appear late
 
 
 @dataclass(frozen=True)
@@ -23,37 +21,23 @@ class Seen:
     """Groups of networks that learned a task which a rule decides, by the outcome observed on longer operands.
 
     `right` and `truncated` are medians over groups, at n+1: shares of answers that are the truth, and the task on cut operands (null where
-    that was not counted). `late` are those trained for LATE steps or more, where others were trained for less.
+    that was not counted).
     """
 
     groups: int
     observed: dict[str, int]
     right: float
     truncated: float | None
-    late: Seen | None = None
 
     @property
     def text(self) -> str:
-        late = "" if self.late is None else f"; of these, after {LATE:,} steps or more {self.late._told}"
-        return f"{counted(self.groups, 'group')} of small networks that learned their task: {self._outcomes} (medians){late}"
-
-    @property
-    def _told(self) -> str:
-        return f"{counted(self.groups, 'group')}: {self._outcomes}"
-
-    @property
-    def _outcomes(self) -> str:
         outcomes = ", ".join(f"{count} {name}" for name, count in sorted(self.observed.items(), key=lambda item: (-item[1], item[0])))
         cut = "" if self.truncated is None else f", as truncated on {self.truncated:.1%}"
-        return f"{outcomes}; at n+1 right on {self.right:.1%}{cut}"
+        learned = f"{counted(self.groups, 'group')} of small networks that learned their task"
+        return f"{learned}: {outcomes}; at n+1 right on {self.right:.1%}{cut} (medians)"
 
 
 @cache
 def record() -> dict[str, Seen]:
     """By the name of the rule; rules that no network was trained for are left out."""
-    return {name: _seen(said) for name, said in json.loads(FILE.read_bytes()).items()}
-
-
-def _seen(said: dict[str, Any]) -> Seen:
-    late = said.get("late")
-    return Seen(**{**said, "late": late and _seen(late)})
+    return {name: Seen(**said) for name, said in json.loads(FILE.read_bytes()).items()}

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from theory.errors import InputError
-from theory.predictions.rules import ASSUMPTIONS
+from theory.predictions.rulebook import ASSUMPTIONS
 from verify.checks import REGISTRY
 from verify.claims.dependence import misplaced
 from verify.claims.evidence_kinds import Runs

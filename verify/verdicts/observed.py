@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from theory.predictions.rules import AGREEING, DECAYING, FAILING, RIGHT
+from theory.predictions.rulebook import AGREEING, DECAYING, FAILING, RIGHT
 from verify.verdicts import evidence as ev
 from verify.verdicts.statistics import Cell, Interval, clopper_pearson
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from theory.predictions.rules import RULES, decide, invariance_by_direction
-from theory.predictions.seen import LATE, Seen
+from theory.predictions.rulebook import RULES
+from theory.predictions.rules import decide, invariance_by_direction
+from theory.predictions.seen import Seen
 from theory.proofs.properties import either_direction, low_support
 from verify.verdicts.observed import NOT_LEARNED, Row
 from verify.verdicts.score import score
@@ -27,12 +28,7 @@ def record_of(results: Path, runs: Sequence[Run]) -> dict[str, Seen]:
     """By rule, over the registered groups whose networks have all finished and learned their task."""
     specs = {run.spec.digest: run.spec for run in runs}
     rows = [(row, rule_of(specs[row.digests[0]])) for row in score(results, runs).rows if row.observed != NOT_LEARNED]
-    found = {}
-    for name in sorted({rule for _, rule in rows}):
-        mine = [row for row, rule in rows if rule == name]
-        late = [row for row in mine if row.steps >= LATE]
-        found[name] = replace(_seen(name, mine), late=_seen(name, late) if 0 < len(late) < len(mine) else None)
-    return found
+    return {name: _seen(name, [row for row, rule in rows if rule == name]) for name in sorted({rule for _, rule in rows})}
 
 
 def _seen(name: str, rows: Sequence[Row]) -> Seen:
@@ -48,7 +44,7 @@ def rule_of(spec: RunSpec) -> str:
     """The name of the rule that decides a run."""
     task = spec.make_task()
     invariance, support = either_direction(invariance_by_direction(task)), low_support(task)
-    return decide(task, spec.make_encoding(), spec.make_layout(), spec.training, spec.test_domain, invariance, support).name
+    return decide(task, spec.make_encoding(), spec.make_layout(), spec.training, spec.test_domain, invariance, support, spec.steps).name
 
 
 def record_json(found: dict[str, Seen]) -> str:

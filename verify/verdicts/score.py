@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from theory.predictions.seen import LATE
+from theory.predictions.rulebook import EARLY, LATE
 from verify.verdicts.observed import NOT_LEARNED, OUTCOMES, Row, exact_points, matrix, registered_groups
 from verify.verdicts.statistics import clopper_pearson
 
@@ -23,8 +23,8 @@ OBSERVED = (*OUTCOMES, "mixed", NOT_LEARNED)
 
 #: how long networks were trained: what they do with longer operands may appear late
 TRAINED = {
-    "below 10,000 steps": range(10_000),
-    f"10,000 to {LATE - 1:,} steps": range(10_000, LATE),
+    f"below {EARLY:,} steps": range(EARLY),
+    f"{EARLY:,} to {LATE - 1:,} steps": range(EARLY, LATE),
     f"{LATE:,} steps or more": range(LATE, 10**9),
 }
 
