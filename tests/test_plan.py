@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from empirical.runs.plan import Group, read_plan
 from theory.errors import InputError
 
+ROOT = Path(__file__).parents[1]
 SHARED = """
 task = "mod-add"
 modulus = 7
@@ -45,3 +48,9 @@ def test_a_group_with_another_task_names_it_whole(tmp_path: Path, own: str, text
 def test_a_shared_setting_of_no_known_name_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"plan\.toml: \[stepz\]: neither a table nor a setting that groups share: choose from anneal"):
         read(tmp_path, f"stepz = 5\n{SHARED}\n[one]\n")
+
+
+def test_drawn_cells_are_those_that_the_seed_gives() -> None:
+    """Nobody chose among them: the committed plan is what its script prints."""
+    out = subprocess.run([sys.executable, "-m", "results.draw"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert out == (ROOT / "results" / "plan-drawn.toml").read_text()
