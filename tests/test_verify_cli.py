@@ -255,6 +255,13 @@ def test_retraining_puts_new_networks_in_the_place_of_the_old(call: Call, traine
     assert new.parent.name == old.parent.name
     (record,) = json.loads(out)["claims"][0]["evidence"]["runs"]
     assert record["weights_sha256"] == json.loads(new.read_text())["weights_sha256"]
+    shutil.copytree(trained, tmp_path / "told")
+    (tmp_path / "told" / "predictions.json").write_text(json.dumps({"groups": {"tiny": {"runs": {"0": new.parent.name}}}}))
+    common = ("--claims", claims, "--results", tmp_path / "told", "--examples", 40, "--json", "--retrain", "tiny-upward")
+    assert call("run", "tiny-upward", *common, "--into", tmp_path / "third")[0] == 0
+    assert json.loads((tmp_path / "third" / new.parent.name / "result.json").read_text())["predictions"]  # new, and registered as the old
+    (into / "predictions.json").write_text("{}")
+    refused(call("run", "tiny-upward", *common, "--into", into), "anew/predictions.json: other predictions than those of", "empty folder")
     refused(call("run", "p2-8-addition-low-digits", "--results", trained, "--retrain", "p2-8-addition-low-digits"), "rests on no networks")
 
 

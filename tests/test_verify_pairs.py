@@ -103,7 +103,10 @@ def test_what_a_verdict_says(tmp_path: Path) -> None:
     assert found.detail.startswith("of 8 pairs of networks 8 by the first alone, 0 by the second alone")
     assert "2 of 10 networks of hard-* have no partner" in found.detail
     assert "16 of 16 networks are right on less than 95% of pairs" in found.detail
-    assert "of 1 networks certificates stand as committed" in found.detail
+    assert "of 1 network certificates stand as committed" in found.detail
+    assert "different versions" not in found.detail
+    runs[0].result["versions"] = {"torch": "2.11.0"}
+    assert "1 pair trained by different versions of the libraries" in decide(runs, soft).detail
     assert [{each["proved"] for each in pair} for pair in found.evidence["pairs"]] == [{"certified", "refuted"}] * 8
     assert {each["group"] for pair in found.evidence["pairs"] for each in pair} == {"soft-add", "soft-mul", "hard-add", "hard-mul"}
 
@@ -115,7 +118,7 @@ def test_a_claim_is_decided_by_its_own_pairs_alone() -> None:
     last = [one for one in networks(4) if (one.spec.task, one.spec.seed) == ("mul", 3)]
     late = [replace(one, result={**one.result, "unregistered": True}) for one in last]
     found = decide([*seven, *late], soft)
-    assert (found.verdict, "1 pairs left out: trained without a registered prediction" in found.detail) == (INCONCLUSIVE, True)
+    assert (found.verdict, "1 pair left out: trained without a registered prediction" in found.detail) == (INCONCLUSIVE, True)
     found = decide(networks(5), soft)
     assert (found.verdict, found.detail) == (INCONCLUSIVE, "10 pairs, and the claim was made of 8: name fewer groups")
     assert decide([one for one in networks(4) if one.spec.anneal], soft).verdict == UNTESTED
@@ -125,7 +128,7 @@ def test_a_claim_is_decided_by_its_own_pairs_alone() -> None:
 def test_unfinished_networks_are_waited_for(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "missing", lambda runs, group: ["0" * 16] if group == side else [])
     found = decide(networks(4), soft)
-    assert (found.verdict, "1 registered networks have not finished" in found.detail) == (INCONCLUSIVE, True)
+    assert (found.verdict, "1 registered network not finished" in found.detail) == (INCONCLUSIVE, True)
 
 
 def test_reduced_networks_say_nothing_at_paper_scale() -> None:

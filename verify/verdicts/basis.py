@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
+from theory.words import counted
 from verify.certificates.outcomes import Outcome
 from verify.claims.evidence_kinds import Runs
 from verify.claims.schema import Claim, PairsEvidence, ProbesEvidence, RunsEvidence, ScoreEvidence, TableEvidence, resolve_lengths
@@ -134,10 +135,11 @@ def _prepare_pairs(claim: Claim, evidence: PairsEvidence, runs: Sequence[Run], p
     right = [run for run in runs if claim.scale != "paper" or ev.is_paper_scale(run.spec)]
     sides = [in_groups(right, name) for name in (evidence.pairs, evidence.than)]
     if absent := [digest for side, name in zip(sides, (evidence.pairs, evidence.than), strict=True) for digest in ev.missing(side, name)]:
-        return Basis(None, Decision(INCONCLUSIVE, f"{len(absent)} registered networks have not finished"))
+        return Basis(None, Decision(INCONCLUSIVE, f"{counted(len(absent), 'registered network')} not finished"))
     found = pairs_of(evidence, right)
     pairs = [pair for pair in found if all(map(ev.registered, pair))]
-    notes = [f"{len(found) - len(pairs)} pairs left out: trained without a registered prediction"] if len(pairs) < len(found) else []
+    left = len(found) - len(pairs)
+    notes = [f"{counted(left, 'pair')} left out: trained without a registered prediction"] if left else []
     if not pairs:
         none = f"no networks of {evidence.than} yet that have a partner in {evidence.pairs}"
         return Basis(None, Decision(UNTESTED, "; ".join([none, *notes])))
@@ -149,8 +151,10 @@ def _prepare_pairs(claim: Claim, evidence: PairsEvidence, runs: Sequence[Run], p
         notes.append(f"{alone} of {len(sides[1])} networks of {evidence.than} have no partner")
     if unlearned := sum(not ev.learned_in_distribution(run, LEARNED) for run in both):
         notes.append(f"{unlearned} of {len(both)} networks are right on less than {LEARNED:.0%} of pairs of the longest trained length")
+    if apart := sum(mine.result.get("versions") != theirs.result.get("versions") for mine, theirs in pairs):
+        notes.append(f"{counted(apart, 'pair')} trained by different versions of the libraries")
     if left_out := sum(run.trimmed for run in both):
-        notes.append(f"of {left_out} networks certificates stand as committed, their weights left out of the store")
+        notes.append(f"of {counted(left_out, 'network')} certificates stand as committed, their weights left out of the store")
     facts = {"pairs": [[_network(run) | {"proved": proved[run.spec.digest].verdict} for run in pair] for pair in pairs]}
     return Basis(lambda alpha: more_often(won, lost, len(pairs), alpha, claimed), None, notes=tuple(notes), facts=facts)
 

@@ -26,7 +26,8 @@ def retrain(
     """The runs with those of the claims' groups replaced by new ones; a training that was stopped goes on where it was.
 
     Raises:
-        InputError: a claim rests on no networks, or no plan and no run says how its group is trained; a training failed.
+        InputError: a claim rests on no networks, or no plan and no run says how its group is trained; the new store holds other predictions
+            than the old one; a training failed.
     """
     groups: dict[str, list[RunSpec]] = {}
     known = {str(run.result["group"]) for run in runs} | {group.name for group in planned(results)}
@@ -34,6 +35,7 @@ def retrain(
         if not (named := groups_of(claim, known)):
             raise InputError(f"claim {claim.id} rests on no networks: there is nothing to train")
         groups |= {group: specs_of(group, runs, results) for group in named}
+    carry_predictions(results, into)
     jobs = [(spec, group, into) for group, specs in groups.items() for spec in specs]
     progress("networks trained", 0, len(jobs))
     for done, (_, problem) in enumerate(workers.run(_train, jobs, lambda job, error: f"{type(error).__name__}: {error}"), 1):
@@ -42,6 +44,22 @@ def retrain(
         progress("networks trained", done, len(jobs))
     new = [run for run in ev.load_evidence(into) if run.result["group"] in groups]
     return [run for run in runs if run.result["group"] not in groups] + new
+
+
+def carry_predictions(results: Path, into: Path) -> None:
+    """Copy what was registered before the old networks to the new store: it was there before the new ones, too.
+
+    Raises:
+        InputError: the new store holds another file of that name.
+    """
+    from empirical.runs.store import write_atomically
+
+    into.mkdir(parents=True, exist_ok=True)
+    for path in sorted(results.glob("predictions*.json")):
+        copy = into / path.name
+        if copy.exists() and copy.read_bytes() != path.read_bytes():
+            raise InputError(f"{copy}: other predictions than those of {results}: give an empty folder with --into")
+        write_atomically(copy, path.read_bytes())
 
 
 def planned(results: Path) -> list[Group]:
