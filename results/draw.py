@@ -1,4 +1,4 @@
-"""Draws the cells of plan-drawn: `python -m results.draw > results/plan-drawn.toml`, from the project's folder.
+"""Draws the cells of plan-drawn and plan-redrawn: `python -m results.draw drawn > results/plan-drawn.toml`, from the project's folder.
 
 Each stratum is one way to train networks, taken from a plan whose networks learned so, and a pool of cells: tasks, bases, encodings. Its
 share of cells is drawn by a seeded generator, without regard to what theory predicts of them; what theory refuses is drawn again.
@@ -7,6 +7,7 @@ share of cells is drawn by a seeded generator, without regard to what theory pre
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -17,7 +18,7 @@ from empirical.runs.plan import Group, predictions
 from empirical.runs.settings import make_spec
 from theory.errors import InputError
 
-SEED, SEEDS = 20261122, [291, 292, 293]
+SEED = 20261122
 COMMON = {"task": "expr", "examples": 2000}
 Cell = dict[str, Any]
 
@@ -53,7 +54,7 @@ def readable(cell: Cell) -> bool:
     return ("//" in cell["expr"]) == (cell["direction"] == "msd")
 
 
-STRATA = (
+DRAWN = (
     Stratum(
         "keyed", 16, {**TWO, "layout": "padded", "layers": 2, "batch": 32, "steps": 9000},
         {"encoding": ("absolute",), "base": (7, 8, 9), "expr": TASKS},
@@ -92,16 +93,45 @@ STRATA = (
 )  # fmt: skip
 
 
-def draw() -> dict[str, Cell]:
-    """Group -> its settings."""
+REDRAWN = (
+    Stratum(
+        "keyed", 8, {**TWO, "layout": "padded", "encoding": "absolute", "layers": 2, "batch": 64, "steps": 8000},
+        {"base": (5, 7, 8), "expr": ("a + b", "2 * a + b", "a + 2 * b", "max(a, b)", "min(a, b)", "(a + b) % {1}", "(a + b) % {2}",
+                                     "(2 * a + b) % {2}", "(a + 2 * b) % {2}")},
+        lambda cell: (cell["base"], cell["expr"]) not in ((5, "a + b"), (7, "a + b"), (5, "(a + b) % {2}"), (8, "(a + b) % {1}")),
+    ),
+)  # fmt: skip
+
+HEAD = {
+    "drawn": """\
+# An examination of the rules as they stand: forty-six cells drawn at random by results/draw.py, and not by what is predicted of them. No
+# earlier plan has any of these cells. Recipes are those of earlier plans whose networks learned; there were no pilots, so some groups may
+# not learn their task, and then test nothing. Products are left out, which such networks hardly learn, and the unary layout, fields of more
+# than ten digits and training beyond 10,000 steps, for time. That keys of unseen digits draw too much for truncation in fewer steps than
+# that (A10) was written down just before; on older groups that rule is right, being made from them.
+""",
+    "redrawn": """\
+# What plan-drawn left open: of its six cells on short training with absolute positions that theory decides, four did not learn their task,
+# as the moduli that came up are hard for so few steps. Here eight cells are drawn from tasks that such networks learn sooner, without those
+# that an earlier plan has, and trained on twice as many lines a step. The two groups that did learn (a + b in base 7, max(a, b) in base 9)
+# had done as predicted when this was written.
+""",
+}
+STRATA = {"drawn": DRAWN, "redrawn": REDRAWN}
+SEEDS = {"drawn": [291, 292, 293], "redrawn": [301, 302, 303]}
+
+
+def draw(plan: str) -> dict[str, Cell]:
+    """Group -> its settings; {2} in a task stands for the base to the power of 2."""
     random, found = Random(SEED), {}
-    for stratum in STRATA:
+    for stratum in STRATA[plan]:
         pool, left = stratum.pool, stratum.count
         random.shuffle(pool)
         for cell in pool:
-            if left and possible(settings := {**stratum.recipe, **cell}):
+            expr = cell["expr"].format("", cell["base"], cell["base"] ** 2)
+            if left and possible(settings := {**stratum.recipe, **cell, "expr": expr}):
                 left -= 1
-                found[f"drawn-{stratum.name}-{stratum.count - left}"] = settings
+                found[f"{plan}-{stratum.name}-{stratum.count - left}"] = settings
     return found
 
 
@@ -114,19 +144,12 @@ def possible(settings: Cell) -> bool:
     return True
 
 
-def toml(head: str, groups: dict[str, Cell]) -> str:
-    tables = [COMMON | {"seeds": SEEDS}, *groups.values()]
-    texts = ["\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) for table in tables]
-    return "\n\n".join([f"{head}\n{texts[0]}", *(f"[{name}]\n{text}" for name, text in zip(groups, texts[1:], strict=True))]) + "\n"
+def toml(plan: str) -> str:
+    groups = draw(plan)
+    tables = [COMMON | {"seeds": SEEDS[plan]}, *groups.values()]
+    first, *texts = ["\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items()) for table in tables]
+    return "\n\n".join([f"{HEAD[plan]}\n{first}", *(f"[{name}]\n{text}" for name, text in zip(groups, texts, strict=True))]) + "\n"
 
-
-HEAD = """\
-# An examination of the rules as they stand: forty-six cells drawn at random by results/draw.py, and not by what is predicted of them. No
-# earlier plan has any of these cells. Recipes are those of earlier plans whose networks learned; there were no pilots, so some groups may
-# not learn their task, and then test nothing. Products are left out, which such networks hardly learn, and the unary layout, fields of more
-# than ten digits and training beyond 10,000 steps, for time. That keys of unseen digits draw too much for truncation in fewer steps than
-# that (A10) was written down just before; on older groups that rule is right, being made from them.
-"""
 
 if __name__ == "__main__":
-    print(toml(HEAD, draw()), end="")
+    print(toml(sys.argv[1]), end="")
