@@ -84,6 +84,7 @@ RULES: dict[str, Rule] = {
     "zeros only, sparse": Rule("truncation", "conditional", ("A8",), TRUNCATED),
     "zeros only, open": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "zeros only": Rule("truncation", "hypothesis", ("A2", "A7"), TRUNCATED),
+    "no local rule, cut": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "no local rule": Rule("fails", "hypothesis", (), FAILED),
     "fixed marks, drawn": Rule("fails", "hypothesis", ("A2", "A10"), f"{FAILED}; {UNDONE}"),
     "fixed marks": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),

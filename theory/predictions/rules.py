@@ -127,6 +127,8 @@ def _applicable(
             worth = f"but result digits lost by that: {len(lost)}, and a blind guess of them is worth {float(100 * guess):.3g} %"
             yield Applied("codes unseen, guessed", (shown, worth))
         yield Applied("codes unseen", (shown,))
+    right_cut = _worth_cut(task, n, domain)
+    worthless = right_cut is not None and right_cut < FAILING and n <= FEW
     if new == {"zero"}:
         zeros = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         if in_order:
@@ -137,7 +139,7 @@ def _applicable(
         if encoding.keyed and encoding.priced:
             yield Applied("zeros only, priced", (zeros, cut, LEFT))
         if encoding.keyed and steps < LATE:
-            yield _drawn("zeros only, drawn", _worthless(task, n, domain), steps, (zeros, cut, DRAWN))
+            yield _drawn("zeros only, drawn", worthless, steps, (zeros, cut, DRAWN))
         if encoding.keyed:
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
         if encoding.sparse:
@@ -150,6 +152,9 @@ def _applicable(
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
     if invariance.value is False:
         other = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
+        if right_cut is not None and right_cut >= FAILING:
+            cut_off = f"but on cut operands it is right on {float(100 * right_cut):.3g} % at length {n + 1}"
+            yield Applied("no local rule, cut", (other, cut_off))
         yield Applied("no local rule", (other,))
     if tail and invariance.value:
         marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
@@ -157,7 +162,7 @@ def _applicable(
             yield Applied("cut out of order", (f"the shift does not lift: {why}", f"{marks} {n} on, but cut operands: {UNORDERED}"))
         if steps < LATE:
             marked = f"the shift does not lift: {why}", f"{marks} {n} on", DRAWN
-            yield _drawn("fixed marks, drawn", _worthless(task, n, domain), steps, marked)
+            yield _drawn("fixed marks, drawn", worthless, steps, marked)
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
 
@@ -170,12 +175,9 @@ def _drawn(name: str, told: bool, steps: int, facts: tuple[str, ...]) -> Applied
     return Applied(name, (*facts, still)) if told else Applied("drawn in part", (*facts, f"{still}, and how many are right is not known"))
 
 
-def _worthless(task: Task, n: int, domain: str) -> bool:
-    """Whether the task on cut operands is right on fewer than 5 % at n+1, and too few places are trained for cutting to be learned soon."""
-    if n > FEW or work(task) > MAX_WORK:
-        return False
-    share = truncation_accuracy(task, n, n + 1, domain)
-    return share is not None and share < FAILING
+def _worth_cut(task: Task, n: int, domain: str) -> Fraction | None:
+    """How often the task on cut operands is right one digit on; null where that is not quickly counted."""
+    return truncation_accuracy(task, n, n + 1, domain) if work(task) <= MAX_WORK else None
 
 
 def _tailed(task: Task, layout: Layout, training: Training, longer: int, invariant: bool, shared: tuple[str, ...]) -> Applied:
