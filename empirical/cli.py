@@ -162,9 +162,10 @@ def answer_command(
     given, cut = read_number(task, layout, a, b, length, tokens), task.base**n
     line = "".join(symbols(task)[token] for token in tokens)
     outcome, said = theory_says(done.spec, a, b, length)
+    now, _ = theory_says(done.spec, a, b, length, done.spec.steps)
     values = {"a": a, "b": b, "answer": given, "truth": task(a, b), "truncated": task(a % cut, b % cut)}
     if as_json:
-        told = {"tokens": tokens, "line": line, "theory": {"outcome": outcome, "answer": said}}
+        told = {"tokens": tokens, "line": line, "theory": {"outcome": outcome, "answer": said, "outcome_now": now}}
         print(json.dumps({"digest": done.spec.digest, "task": task.text, "trained_to": n, **values, **told}, indent=1))
         return
     numbers = f"a = {_short(a)}" + (f", b = {_short(b)}" if operands(task.expression) == 2 else "")
@@ -177,7 +178,8 @@ def answer_command(
         print(f"cut to {trained}, its operands are out of order")
     elif given != values["truth"]:
         print(f"it is not the task on operands cut to {trained} either: that would be {_short(values['truncated'])}")
-    print(f"theory: {outcome}{'' if said is None else f', that is {_short(said)}'}")
+    soon = "" if now == outcome else f" (in {counted(done.spec.steps, 'step')}, as here: {now})"
+    print(f"theory: {outcome}{'' if said is None else f', that is {_short(said)}'}{soon}")
     if len(line) <= 120:
         print(f"tokens: {line}")
 

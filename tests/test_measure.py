@@ -274,7 +274,7 @@ def test_commands(store: Path, run: Run) -> None:
     assert found["distance"]["length"] == 3
     assert len(found["pca"]["points"]) == len(found["pca"]["labels"]["carry"])
     said = json.loads(called("empirical", "answer", LEARNER.digest, "5+7", "--json", *where).out)
-    assert said["theory"] == {"outcome": "exact", "answer": 12}
+    assert said["theory"] == {"outcome": "exact", "answer": 12, "outcome_now": "exact"}
     assert (said["line"][:9], len(said["tokens"])) == ("^012+021=", 13)
     text = called("empirical", "answer", LEARNER.digest, "26+1", *where).out
     assert "theory: truncation, that is 9" in text

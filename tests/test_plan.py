@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from empirical.runs.plan import Group, read_plan
+from empirical.runs.plan import Group, predictions, read_plan
 from theory.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -55,3 +55,10 @@ def test_drawn_cells_are_those_that_the_seed_gives(plan: str) -> None:
     """Nobody chose among them: the committed plan is what its script prints."""
     out = subprocess.run([sys.executable, "-m", "results.draw", plan], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert out == (ROOT / "results" / f"plan-{plan}.toml").read_text()
+
+
+@pytest.mark.parametrize(("steps", "rule"), [(9_000, "zeros only, drawn"), (10_000, "drawn in part"), (30_000, "zeros only, keyed")])
+def test_what_is_registered_knows_how_long_is_trained(tmp_path: Path, steps: int, rule: str) -> None:
+    table = f'task = "add"\nencoding = "absolute"\nwidth = 4\ntrain = "1-2"\ntest = "1-4"\nsteps = {steps}\nseeds = [1]\n'
+    said = predictions([read(tmp_path, f"[g]\n{table}")["g"]])["g"]
+    assert (said["steps"], said["rule"]) == (steps, rule)

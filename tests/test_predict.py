@@ -45,7 +45,13 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a + b", "absolute", {"train": "1-3", "steps": 9_999}, "fails", "hypothesis", "zeros only, drawn"),
     ("a + b", "absolute", {"train": "1-4", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),  # cut by some networks
     ("a", "absolute", {"train": "1-3", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),  # cut copies are right on 1 of 11
-    ("a", "absolute", {"train": "1-3", "steps": 9_999, "base": 24}, "fails", "hypothesis", "zeros only, drawn"),  # on 1 of 25
+    ("3*a", "absolute", {"train": "1-3", "steps": 9_999, "base": 24}, "undetermined", "hypothesis", "drawn in part"),  # a alone
+    ("(a + b) % 35", "absolute", {"train": "1-2", "steps": 9_999, "base": 6}, "fails", "hypothesis", "zeros only, drawn"),
+    ("(a + b) % 15", "absolute", {"train": "1-2", "steps": 9_999, "base": 6}, "undetermined", "hypothesis", "drawn in part"),  # guessed
+    ("min(a, b)", "absolute", {"train": "1-2", "steps": 9_999, "base": 7}, "undetermined", "hypothesis", "drawn in part"),  # right when cut
+    ("a", "rope", {"layout": "padded", "train": "1-3", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),
+    ("a * b % 1", "absolute", {"steps": 1}, "exact", "conditional", "low digits suffice"),  # of no digits, nothing is drawn
+    ("a + b", "positional", {"train": "1-3", "steps": 1}, "undetermined", "hypothesis", "zeros only, open"),
     ("(a + b) % 100", "absolute", {"steps": 9_999}, "decays", "hypothesis", "low digits suffice, drawn"),
     ("(a + b) % 100", "absolute", {"steps": 30_000}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "positional", {"steps": 100}, "exact", "conditional", "low digits suffice"),  # keys hold no digits
@@ -153,6 +159,38 @@ def test_upward(expr: str, pe: str, more: dict[str, Any], upward: str, status: s
 def test_no_decay_is_told_where_nothing_is_longer_than_one_digit_more() -> None:
     for width, outcome in ((5, "undetermined"), (6, "decays")):
         assert predicted("(a + b) % 100", "absolute", lengths=(5,), width=width, steps=9_999).outcome.upward == outcome
+
+
+@pytest.mark.parametrize(
+    ("expr", "base", "train", "words"),
+    [
+        ("a + b", 10, "1-2", None),  # 0 % as cut
+        ("(a + b) % 22", 7, "1-2", None),  # 4.55 % by a guess
+        ("(a + b) % 20", 7, "1-2", "cut operands and blind guesses are right on 5 % at length 3"),
+        ("(a * b) // 7", 10, "1-3", "how often cut operands give the truth is not counted"),
+        ("a + b", 10, "1-4", "some networks cut operands of 4 trained digits as soon"),
+        ("a", 24, "1-2", "some networks cut a alone as soon"),
+    ],
+)
+def test_why_short_training_is_told_to_fail_or_not(expr: str, base: int, train: str, words: str | None) -> None:
+    """On both sides of 5 %, and where it is not counted."""
+    longer = int(train[-1]) + 1
+    found = predicted(expr, "absolute", train=train, lengths=(longer,), base=base, width=longer + 1, steps=5_000)
+    assert found.outcome.upward == ("fails" if words is None else "undetermined")
+    assert (words or "after 5,000 steps they still draw: less than 95 %") in found.reasons[3]
+
+
+def test_steps_are_told_and_must_be_some() -> None:
+    with pytest.raises(InputError, match="0 steps of training: at least one is needed"):
+        predicted("a + b", "absolute", steps=0)
+    assert "in 1 step\n" in prediction_text(predicted("a + b", "absolute", steps=1))
+    assert "steps" not in prediction_text(predicted("a + b", "positional")).splitlines()[0]
+
+
+def test_what_the_paper_says_may_come_with_patience() -> None:
+    later = "and so do we after 30,000 steps"
+    assert any(later in reason for reason in predicted("a + b", "absolute", steps=20_000).reasons)
+    assert not any(later in reason for reason in predicted("a + b", "shaw", layout="padded", train="1-3", steps=20_000).reasons)
 
 
 def test_every_rule_is_reached() -> None:

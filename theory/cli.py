@@ -37,7 +37,7 @@ Train = Annotated[str, typer.Option(help="trained lengths: 4, 1-3 or 2,4")]
 TrainDomain = Annotated[str, typer.Option(help="either (D_n), both (D_abn), sampler or ordered (D_n with a >= b)")]
 Lengths = Annotated[str, typer.Option(help="test lengths")]
 Domain = Annotated[str | None, typer.Option(help="test domain: either, both, sampler or ordered; default: ordered if trained so")]
-Steps = Annotated[int | None, typer.Option(help="steps of training; default: as many as it takes")]
+Steps = Annotated[int | None, typer.Option(help="steps of training, in which the task is learned; default: as many as it takes")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 
 

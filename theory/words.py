@@ -9,4 +9,4 @@ def counted(number: int, noun: str) -> str:
     >>> counted(1, "digit"), counted(2, "layer")
     ('1 digit', '2 layers')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

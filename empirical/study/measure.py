@@ -73,7 +73,7 @@ def answers(model: GPT, spec: RunSpec, length: int, examples: int, seed: int) ->
 
 
 def exact_accuracies(spec: RunSpec, lengths: Sequence[int]) -> dict[int, Fraction | None]:
-    """What theory predicts, by length; None everywhere where it has too much to count."""
+    """What theory predicts after as many steps as it takes, by length; None everywhere where it has too much to count."""
     asked = tuple(sorted(set(lengths)))
     try:
         found = predict(spec.make_task(), spec.make_encoding(), spec.make_layout(), spec.training, asked, spec.test_domain)
@@ -82,11 +82,13 @@ def exact_accuracies(spec: RunSpec, lengths: Sequence[int]) -> dict[int, Fractio
     return {row.length: row.exact for row in found.accuracy}
 
 
-def theory_says(spec: RunSpec, a: int, b: int, length: int) -> tuple[str, int | None]:
-    """The outcome that theory predicts at this length, and the answer that follows from it: the truth, that of cut operands, or none."""
+def theory_says(spec: RunSpec, a: int, b: int, length: int, steps: int | None = None) -> tuple[str, int | None]:
+    """The outcome that theory predicts at this length after so many steps, or as many as it takes, and the answer that follows from it: the
+    truth, that of cut operands, or none.
+    """
     task, cut = spec.make_task(), spec.base**spec.training.longest
     try:
-        found = predict(task, spec.make_encoding(), spec.make_layout(), spec.training, (length,), spec.test_domain)
+        found = predict(task, spec.make_encoding(), spec.make_layout(), spec.training, (length,), spec.test_domain, steps)
     except InputError as error:
         return f"nothing ({error})", None
     outcome = found.outcome.of(spec.training.region(length)) or "undetermined"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from theory.language.expressions import Binary, Call, Const, Expression, Var
 from theory.predictions.predict import Prediction
-from theory.predictions.report import MEANING, answer, percent, ranges, window_text
+from theory.predictions.report import MEANING, answer, in_steps, percent, ranges, window_text
 from theory.predictions.rulebook import ASSUMPTIONS
 from theory.proofs.properties import Property
 
@@ -30,7 +30,7 @@ def steps(found: Prediction) -> list[Step]:
     """The argument behind a prediction; every claim says its status."""
     task, n, rule = found.task, found.training.longest, found.rule
     trained = f"lengths {ranges(found.training.lengths)}, domain {found.training.domain}"
-    trained += "" if found.steps is None else f", in {found.steps:,} steps"
+    trained += in_steps(found)
     out = [
         Step("Task", f"{task.text}, digits in base {task.base}", f"f(a, b) = {to_latex(task.expression)}"),
         Step("Setting", f"{found.encoding.text}, {found.layout.name} layout, trained on {trained}"),

@@ -125,6 +125,7 @@ def predict(
         rows = watched(lengths, "lengths")
         accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in rows)
     statement = paper_statement(task, encoding, training)
+    later = upward if steps is None else decide(task, encoding, layout, training, domain, invariance, support).rule.outcome
     direction, window = coverage(task, layout)
     return Prediction(
         task=task,
@@ -145,7 +146,7 @@ def predict(
         paper=statement,
         rule_name=applied.name,
         rule=rule,
-        reasons=(*applied.reasons, *_remarks(task, encoding, layout, training, outcome, statement, applied.name)),
+        reasons=(*applied.reasons, *_remarks(task, encoding, layout, training, outcome, statement, later)),
     )
 
 
@@ -195,25 +196,25 @@ def _majority(
 
 
 def _remarks(
-    task: Task, encoding: Encoding, layout: Layout, training: Training, outcome: Outcome, statement: PaperStatement, name: str
+    task: Task, encoding: Encoding, layout: Layout, training: Training, outcome: Outcome, statement: PaperStatement, later: str
 ) -> tuple[str, ...]:
-    """Where ours differs from the paper, why; and whether training can show the modulus at all."""
+    """Where ours differs from the paper, why; and whether training can show the modulus at all. `later` is ours after long training."""
     wraps = identifiability(task, training.longest)
     reasons = []
     for region, where in (("id", " on the trained lengths"), ("downward", " on shorter operands"), ("upward", "")):
         ours, said = outcome.of(region), statement.outcome.of(region)
         if ours and said and ours != said:
-            reasons.append(f"the paper says {said}{where}: {_difference(encoding, layout, ours, name)}")
+            patient = region == "upward" and said == later
+            why = f", and so do we after {LATE:,} steps" if patient else f": {_difference(encoding, layout, ours)}"
+            reasons.append(f"the paper says {said}{where}{why}")
     if wraps.value is False:
         reasons.append(wraps.certificate)
     return tuple(reasons)
 
 
-def _difference(encoding: Encoding, layout: Layout, ours: str, name: str) -> str:
+def _difference(encoding: Encoding, layout: Layout, ours: str) -> str:
     if ours == "exact":
         return "but training shows every digit that the result needs with all its values"
-    if name in ("zeros only, drawn", "low digits suffice, drawn", "drawn in part"):
-        return f"it does not ask how long is trained; {LATE:,} steps and more come nearer to it"
     if encoding.family == "relative":
         return f"it takes relative positions to show the digit roles; in the {layout.name} layout, unbounded attention sees other marks too"
     return f"it does not consider the {layout.name} layout"

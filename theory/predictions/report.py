@@ -12,6 +12,7 @@ from theory.predictions.predict import LengthAccuracy, Prediction
 from theory.predictions.rulebook import ASSUMPTIONS
 from theory.predictions.seen import record
 from theory.proofs.properties import Property
+from theory.words import counted
 
 #: what an outcome means, for people
 MEANING = {
@@ -85,12 +86,17 @@ def accuracy_json(found: Prediction) -> list[dict[str, Any]]:
     ]
 
 
+def in_steps(found: Prediction) -> str:
+    """How long is trained, where that was said."""
+    return "" if found.steps is None else f" in {counted(found.steps, 'step')}"
+
+
 def prediction_text(found: Prediction) -> str:
     """Verdict first, then why, then the accuracy at each length."""
     task, training = found.task, found.training
     lines = [
         f"{task.text} in base {task.base}, {found.encoding.text}, {_layout(found)} layout, "
-        f"trained on lengths {ranges(training.lengths)} ({training.domain}){(found.steps and f' in {found.steps:,} steps') or ''}",
+        f"trained on lengths {ranges(training.lengths)} ({training.domain}){in_steps(found)}",
         f"upward: {_word(found.outcome.upward)} ({MEANING[found.outcome.upward]})",
         f"downward: {_word(found.outcome.downward)}; in distribution: {_word(found.outcome.in_distribution)}",
         f"learned function: {found.learned_function or 'none predicted'}",

@@ -23,8 +23,9 @@ from theory.local.windows import needed_window
 from theory.predictions.rulebook import DECAYING, DRAWN, EARLY, FAILING, LATE, LEFT, PRICED, RESTING, UNORDERED, Applied
 from theory.proofs.causality import causality
 from theory.proofs.properties import Property, ordered_by_direction, translation_by_direction
+from theory.words import counted
 
-FEW = 3  # trained places up to which sums were never cut on 95 % before EARLY steps; those of four and five were, now and then
+FEW = 3  # trained places up to which tasks of a and b were hardly ever cut on 95 % before EARLY steps; of four and five some were
 QUICK = 30_000  # situations to follow for a prediction while the user waits
 
 
@@ -87,8 +88,8 @@ def _applicable(
             if support.digits and encoding.keyed and encoding.priced:
                 yield Applied("low digits suffice, priced", (*facts, LEFT))
             if support.digits and encoding.keyed and steps < LATE:
-                room = not layout.fixed or layout.width > n + 1  # else nothing is longer than n+1, and no decay is seen
-                yield _drawn("low digits suffice, drawn", room, steps, (*facts, DRAWN))
+                full = "" if not layout.fixed or layout.width > n + 1 else "nothing longer fits, so that no decay could be seen"
+                yield _drawn("low digits suffice, drawn", full, steps, (*facts, DRAWN))
             if support.digits and encoding.keyed:
                 yield Applied("low digits suffice, keyed", (*facts, DRAWN))
             if support.digits and encoding.sparse:
@@ -127,8 +128,7 @@ def _applicable(
             worth = f"but result digits lost by that: {len(lost)}, and a blind guess of them is worth {float(100 * guess):.3g} %"
             yield Applied("codes unseen, guessed", (shown, worth))
         yield Applied("codes unseen", (shown,))
-    right_cut = _worth_cut(task, n, domain)
-    worthless = right_cut is not None and right_cut < FAILING and n <= FEW
+    right_cut = truncation_accuracy(task, n, n + 1, domain) if work(task) <= MAX_WORK else None
     if new == {"zero"}:
         zeros = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         if in_order:
@@ -139,7 +139,7 @@ def _applicable(
         if encoding.keyed and encoding.priced:
             yield Applied("zeros only, priced", (zeros, cut, LEFT))
         if encoding.keyed and steps < LATE:
-            yield _drawn("zeros only, drawn", worthless, steps, (zeros, cut, DRAWN))
+            yield _drawn("zeros only, drawn", _untold(task, n, right_cut), steps, (zeros, cut, DRAWN))
         if encoding.keyed:
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
         if encoding.sparse:
@@ -162,22 +162,32 @@ def _applicable(
             yield Applied("cut out of order", (f"the shift does not lift: {why}", f"{marks} {n} on, but cut operands: {UNORDERED}"))
         if steps < LATE:
             marked = f"the shift does not lift: {why}", f"{marks} {n} on", DRAWN
-            yield _drawn("fixed marks, drawn", worthless, steps, marked)
+            yield _drawn("fixed marks, drawn", _untold(task, n, right_cut), steps, marked)
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
 
 
-def _drawn(name: str, told: bool, steps: int, facts: tuple[str, ...]) -> Applied:
-    """What is left of truncation where training is short: `told` says whether its outcome is, if it is shorter than EARLY."""
+def _drawn(name: str, untold: str, steps: int, facts: tuple[str, ...]) -> Applied:
+    """What short training leaves of truncation; `untold` is why nothing is said of it even where it is shorter than EARLY."""
+    after = f"after {counted(steps, 'step')}"
     if steps >= EARLY:
-        return Applied("drawn in part", (*facts, f"how much they still draw after {steps:,} steps, neither few nor many, is not known"))
-    still = f"after {steps:,} steps they still draw: less than 95 % of the answers at length n+1 are as cut"
-    return Applied(name, (*facts, still)) if told else Applied("drawn in part", (*facts, f"{still}, and how many are right is not known"))
+        return Applied("drawn in part", (*facts, f"how much they still draw {after}, neither few nor many, is not known"))
+    if untold:
+        return Applied("drawn in part", (*facts, f"how much they still draw {after} decides, and {untold}"))
+    return Applied(name, (*facts, f"{after} they still draw: less than 95 % of the answers at length n+1 are as cut"))
 
 
-def _worth_cut(task: Task, n: int, domain: str) -> Fraction | None:
-    """How often the task on cut operands is right one digit on; null where that is not quickly counted."""
-    return truncation_accuracy(task, n, n + 1, domain) if work(task) <= MAX_WORK else None
+def _untold(task: Task, n: int, right_cut: Fraction | None) -> str:
+    """Why it is not told that a task whose operands are cut in part is right on fewer than 5 % one digit on; nothing where it is."""
+    if n > FEW:
+        return f"some networks cut operands of {n} trained digits as soon"
+    if task.machine is not None or operands(task.expression) < 2:
+        return "some networks cut a alone as soon"
+    if right_cut is None:
+        return "how often cut operands give the truth is not counted"
+    low, high = bounds(task.expression, task.base ** (n + 1) - 1)
+    chance = right_cut + (1 - right_cut) * Fraction(1, high - low + 1)
+    return "" if chance < FAILING else f"cut operands and blind guesses are right on {float(100 * chance):.3g} % at length {n + 1}"
 
 
 def _tailed(task: Task, layout: Layout, training: Training, longer: int, invariant: bool, shared: tuple[str, ...]) -> Applied:

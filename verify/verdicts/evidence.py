@@ -223,7 +223,7 @@ def expected_value(value: float | str, setting: Setting, length: int) -> Fractio
 
 
 def _predicted(setting: Setting, length: int) -> Fraction:
-    """What theory.predictions.predict says of the run's own setting."""
+    """What theory.predictions.predict says of the run's own setting, trained for as long as it takes."""
     from theory.predictions.predict import predict
 
     if (spec := setting.spec) is None:

@@ -34,7 +34,8 @@ def record_of(results: Path, runs: Sequence[Run]) -> dict[str, Seen]:
 def _seen(name: str, rows: Sequence[Row]) -> Seen:
     observed = [row.observed for row in rows]
     near = [row.shares.near for row in rows if row.shares.near is not None]
-    told = RULES[name].outcome == "truncation" or name.startswith("zeros only")  # of other rules, it says nothing
+    rule = RULES[name]
+    told = rule.outcome == "truncation" or "A2" in rule.assumptions or name.startswith("zeros only")  # of other rules, it says nothing
     cut = [row.shares.truncated for row in rows if told and row.shares.truncated is not None]
     counts = {outcome: observed.count(outcome) for outcome in sorted(set(observed))}
     return Seen(len(rows), counts, round(median(near), 4), round(median(cut), 4) if len(cut) == len(rows) else None)

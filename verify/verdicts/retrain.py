@@ -57,9 +57,10 @@ def carry_predictions(results: Path, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     for path in sorted(results.glob("predictions*.json")):
         copy = into / path.name
-        if copy.exists() and copy.read_bytes() != path.read_bytes():
+        if not copy.exists():
+            write_atomically(copy, path.read_bytes())
+        elif copy.read_bytes() != path.read_bytes():
             raise InputError(f"{copy}: other predictions than those of {results}: give an empty folder with --into")
-        write_atomically(copy, path.read_bytes())
 
 
 def planned(results: Path) -> list[Group]:
