@@ -1,7 +1,7 @@
 """Draws the cells of plan-drawn and plan-redrawn: `python -m results.draw drawn > results/plan-drawn.toml`, from the project's folder.
 
-Each stratum is one way to train networks, near to that of an earlier plan, and a pool of cells: tasks, bases, encodings. Its share of cells is
-drawn by a seeded generator; theory has no part in it.
+Each stratum is one way to train networks, near to that of an earlier plan, and a pool of cells: tasks, bases, encodings. Its share of
+cells is drawn by a seeded generator; theory has no part in it.
 """
 
 from __future__ import annotations
