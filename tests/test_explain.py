@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.command import called, command
+from tests.command import ROOT, called, command
 from tests.test_predict import CASES, predicted
 from theory.language.domains import make_training
 from theory.language.encodings import ENCODINGS, FAMILIES
@@ -37,6 +37,7 @@ MATH = {
     "left", "right", "lfloor", "rfloor", "frac", "bmod", "cdot", "operatorname", "min", "max", "le", "ne", "hat", "Pr", "to", "infty",
     "quad", "Delta",
 }  # fmt: skip
+
 
 
 def check_latex(text: str) -> None:
@@ -285,3 +286,9 @@ def test_names_of_every_family() -> None:
     for name in ("randomised", "randomized", "random-subset", "randomised-rope"):
         assert ENCODINGS[name] == "randomised"
         assert predicted("a * b", name).rule_name == "order without a rule"
+
+
+def test_the_table_of_assumptions_is_that_of_the_code() -> None:
+    """theory/README.md says of each what came of it."""
+    text = (ROOT / "theory" / "README.md").read_text()
+    assert re.findall(r"^\| (A\d+) \| .+ \| .+ \|$", text, re.MULTILINE) == list(ASSUMPTIONS)
