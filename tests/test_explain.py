@@ -39,7 +39,6 @@ MATH = {
 }  # fmt: skip
 
 
-
 def check_latex(text: str) -> None:
     """Braces, environments, formulas and \\left ... \\right are paired; text has no character that LaTeX takes for something else."""
     braces: list[str] = []
