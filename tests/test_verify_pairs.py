@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from empirical.runs import store
 from empirical.runs.spec import RunSpec
 from empirical.runs.store import Run, self_digest, to_json
+from theory.errors import InputError
 from verify.certificates.outcomes import Outcome
 from verify.claims.lint import groups_of
 from verify.claims.schema import Claim, PairsEvidence
@@ -20,7 +22,9 @@ from verify.verdicts import basis, evidence
 from verify.verdicts.controls import run_controls
 from verify.verdicts.engine import Verdict, run_claims
 from verify.verdicts.pairs import pairs_of
+from verify.verdicts.retrain import retrain
 from verify.verdicts.statistics import ERROR, INCONCLUSIVE, REFUTED, SUPPORTED, UNTESTED, more_often
+from verify.verdicts.workers import Workers
 
 SOFT = RunSpec("add", (1, 2), (1, 2, 3), "sparse", "padded", 4, price=0.1, charge="log", anneal=0.5)
 EVIDENCE = PairsEvidence(pairs="soft-*", than="hard-*", differ=("anneal",))
@@ -235,3 +239,11 @@ def test_a_registered_network_without_a_run_is_missed(tmp_path: Path) -> None:
     assert evidence.missing([one], "hard-*") == ["a" * 16]
     assert evidence.missing([one], "*") == ["a" * 16]
     assert evidence.missing([one], "soft-add") == []
+
+
+def test_nothing_is_retrained_from_changed_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Half an hour later, none of its networks would count."""
+    monkeypatch.setattr(store, "provenance", lambda: {"dirty": True})
+    with Workers() as workers, pytest.raises(InputError, match="claim c counts networks of committed code alone"):
+        retrain([CLAIM], networks(1), tmp_path, tmp_path / "new", workers, lambda *_: None)
+    assert not (tmp_path / "new").exists()

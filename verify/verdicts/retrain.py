@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from theory.errors import InputError
 from verify.claims.lint import groups_of
-from verify.claims.schema import Claim
+from verify.claims.schema import Claim, PairsEvidence, ScoreEvidence
 from verify.verdicts import evidence as ev
 from verify.verdicts.workers import Workers
 
@@ -26,9 +26,14 @@ def retrain(
     """The runs with those of the claims' groups replaced by new ones; a training that was stopped goes on where it was.
 
     Raises:
-        InputError: a claim rests on no networks, or no plan and no run says how its group is trained; the new store holds other predictions
-            than the old one; a training failed.
+        InputError: a claim rests on no networks, or on registered ones and the code is not committed; no plan and no run says how its
+            group is trained; the new store holds other predictions than the old one; a training failed.
     """
+    from empirical.runs.store import provenance
+
+    counting = [claim.id for claim in claims if isinstance(claim.evidence, PairsEvidence | ScoreEvidence)]
+    if counting and provenance()["dirty"]:
+        raise InputError(f"claim {counting[0]} counts networks of committed code alone: commit what is changed in theory and empirical")
     groups: dict[str, list[RunSpec]] = {}
     known = {str(run.result["group"]) for run in runs} | {group.name for group in planned(results)}
     for claim in claims:
