@@ -125,7 +125,7 @@ def predict(
         rows = watched(lengths, "lengths")
         accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in rows)
     statement = paper_statement(task, encoding, training)
-    later = upward if steps is None else decide(task, encoding, layout, training, domain, invariance, support).rule.outcome
+    later = upward if steps is None or steps >= LATE else decide(task, encoding, layout, training, domain, invariance, support).rule.outcome
     direction, window = coverage(task, layout)
     return Prediction(
         task=task,

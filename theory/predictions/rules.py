@@ -128,7 +128,6 @@ def _applicable(
             worth = f"but result digits lost by that: {len(lost)}, and a blind guess of them is worth {float(100 * guess):.3g} %"
             yield Applied("codes unseen, guessed", (shown, worth))
         yield Applied("codes unseen", (shown,))
-    right_cut = truncation_accuracy(task, n, n + 1, domain) if work(task) <= MAX_WORK else None
     if new == {"zero"}:
         zeros = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         if in_order:
@@ -139,7 +138,7 @@ def _applicable(
         if encoding.keyed and encoding.priced:
             yield Applied("zeros only, priced", (zeros, cut, LEFT))
         if encoding.keyed and steps < LATE:
-            yield _drawn("zeros only, drawn", _untold(task, n, right_cut), steps, (zeros, cut, DRAWN))
+            yield _drawn("zeros only, drawn", _untold(task, n, domain), steps, (zeros, cut, DRAWN))
         if encoding.keyed:
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
         if encoding.sparse:
@@ -152,6 +151,7 @@ def _applicable(
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
     if invariance.value is False:
         other = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
+        right_cut = _worth_cut(task, n, domain)
         if right_cut is not None and right_cut >= FAILING:
             cut_off = f"but on cut operands it is right on {float(100 * right_cut):.3g} % at length {n + 1}"
             yield Applied("no local rule, cut", (other, cut_off))
@@ -162,7 +162,7 @@ def _applicable(
             yield Applied("cut out of order", (f"the shift does not lift: {why}", f"{marks} {n} on, but cut operands: {UNORDERED}"))
         if steps < LATE:
             marked = f"the shift does not lift: {why}", f"{marks} {n} on", DRAWN
-            yield _drawn("fixed marks, drawn", _untold(task, n, right_cut), steps, marked)
+            yield _drawn("fixed marks, drawn", _untold(task, n, domain), steps, marked)
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
 
@@ -177,17 +177,22 @@ def _drawn(name: str, untold: str, steps: int, facts: tuple[str, ...]) -> Applie
     return Applied(name, (*facts, f"{after} they still draw: less than 95 % of the answers at length n+1 are as cut"))
 
 
-def _untold(task: Task, n: int, right_cut: Fraction | None) -> str:
+def _untold(task: Task, n: int, domain: str) -> str:
     """Why it is not told that a task whose operands are cut in part is right on fewer than 5 % one digit on; nothing where it is."""
     if n > FEW:
         return f"some networks cut operands of {n} trained digits as soon"
     if task.machine is not None or operands(task.expression) < 2:
         return "some networks cut a alone as soon"
-    if right_cut is None:
+    if (right_cut := _worth_cut(task, n, domain)) is None:
         return "how often cut operands give the truth is not counted"
     low, high = bounds(task.expression, task.base ** (n + 1) - 1)
     chance = right_cut + (1 - right_cut) * Fraction(1, high - low + 1)
     return "" if chance < FAILING else f"cut operands and blind guesses are right on {float(100 * chance):.3g} % at length {n + 1}"
+
+
+def _worth_cut(task: Task, n: int, domain: str) -> Fraction | None:
+    """How often the task on cut operands is right one digit on; null where that is not counted, or not soon."""
+    return truncation_accuracy(task, n, n + 1, domain) if work(task) <= MAX_WORK else None
 
 
 def _tailed(task: Task, layout: Layout, training: Training, longer: int, invariant: bool, shared: tuple[str, ...]) -> Applied:
