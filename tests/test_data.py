@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 
 from empirical.data.lines import PairSampler, Renderer, held_out, result_digits, to_ints
 from tests.networks import pairs, written
-from tests.test_domains import law
+from tests.test_domains import BOXED, law
 from theory.language.layouts import LAYOUTS, encode, make_layout
 from theory.language.tasks import make_task
 
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 NUMBERS = st.lists(st.tuples(st.integers(0, 999), st.integers(0, 999)), min_size=1, max_size=6)
 
 
-@pytest.mark.parametrize("domain", ["either", "both", "sampler"])
+@pytest.mark.parametrize("domain", BOXED)
 @pytest.mark.parametrize(("base", "lengths"), [(2, (3,)), (3, (2,)), (2, (1, 2, 4)), (5, (1, 2))])
 def test_sampler_draws_the_domains_law(domain: str, base: int, lengths: tuple[int, ...]) -> None:
     expected: Counter[tuple[int, int]] = Counter()

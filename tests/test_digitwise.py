@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.test_domains import BOXED
 from theory.exact import digitwise, products, residue_digits
 from theory.exact.accuracy import modular_mul_limit, truncation_accuracy
 from theory.exact.counting import Range
 from theory.exact.digitwise import bimachine, digit_accuracies, same_digit
 from theory.exact.products import middle_share, zero_share, zeros
-from theory.language.domains import DOMAINS, boxes
+from theory.language.domains import boxes
 from theory.language.expressions import evaluate
 from theory.language.tasks import CATALOGUE, Task, make_task, needs_modulus
 
@@ -55,12 +56,12 @@ def enumerated(task: Task, trained: int, length: int, domain: str) -> tuple[Frac
 def test_every_digit_is_what_enumeration_gives(shape: str, data: st.DataObject) -> None:
     base = data.draw(st.sampled_from(sorted(LONGEST)))
     length, trained = data.draw(st.integers(1, LONGEST[base])), data.draw(st.integers(1, 3))
-    domain, task = data.draw(st.sampled_from(sorted(DOMAINS))), make_task(expr=data.draw(SHAPES[shape]), base=base)
+    domain, task = data.draw(st.sampled_from(sorted(BOXED))), make_task(expr=data.draw(SHAPES[shape]), base=base)
     assert digit_accuracies(task, trained, length, domain) == enumerated(task, trained, length, domain)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", BOXED)
 def test_catalogue_in_base_three_at_length_four(name: str, domain: str) -> None:
     task = make_task(name, base=3, modulus=23 if needs_modulus(name) else None)
     assert digit_accuracies(task, 2, 4, domain) == enumerated(task, 2, 4, domain)

@@ -12,6 +12,9 @@ from theory.errors import InputError
 from theory.language.domains import DOMAINS, boxes, make_training, parse_lengths
 from theory.language.tasks import digit_count
 
+#: domains that are made of boxes, with some of a short b
+BOXED = (*DOMAINS, "by-1", "by-2")
+
 
 def law(domain: str, length: int, base: int) -> dict[tuple[int, int], Fraction]:
     """The probability of each pair, from the boxes."""
@@ -36,10 +39,12 @@ def stated(domain: str, length: int, base: int) -> dict[tuple[int, int], Fractio
         return dict(out)
     rule = all if domain == "both" else any
     pairs = [pair for pair in product(numbers, numbers) if rule(digit_count(x, base) == length for x in pair)]
+    if domain.startswith("by-"):
+        pairs = [(a, b) for a, b in product(exact, numbers) if digit_count(b, base) <= int(domain[3:])]
     return dict.fromkeys(pairs, Fraction(1, len(pairs)))
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
+@pytest.mark.parametrize("domain", BOXED)
 @pytest.mark.parametrize(("base", "length"), [(2, 1), (2, 2), (2, 4), (3, 1), (3, 3), (5, 2), (10, 1), (10, 2)])
 def test_boxes_are_the_stated_law(domain: str, base: int, length: int) -> None:
     found = law(domain, length, base)
@@ -66,3 +71,6 @@ def test_regions() -> None:
     assert [training.region(length) for length in range(1, 6)] == ["downward", "id", "downward", "id", "upward"]
     with pytest.raises(InputError, match="domain"):
         make_training("some", "1")
+    for name in ("by-0", "by-", "by-1000", "by-\u0661", "by-1 ", "BY-1"):
+        with pytest.raises(InputError, match=r"by-K"):
+            make_training(name, "1")

@@ -175,7 +175,7 @@ def test_dilution() -> None:
 def test_the_smallest_window_is_stated(expr: str) -> None:
     task = make_task(None, expr)
     found = predicted(expr, "absolute")
-    direction, window = coverage(task, found.layout)
+    direction, window = coverage(task, found.layout, "either")
     machine = local_machine(task, direction)
     assert machine is not None
     assert window.digits == smallest_window(machine) == found.window.digits

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.language.domains import DOMAINS, boxes
+from tests.test_domains import BOXED
+from theory.language.domains import boxes
 from theory.language.layouts import make_layout
 from theory.language.tasks import Task, make_task
 from theory.local import guessing
@@ -53,7 +54,7 @@ def searched(task: Task, direction: str, domain: str, length: int) -> Fraction:
 
 
 @settings(max_examples=150, deadline=None)
-@given(SHAPES, st.sampled_from(((2, 2), (2, 3), (2, 4), (3, 2), (5, 1))), st.sampled_from(("lsd", "msd")), st.sampled_from(sorted(DOMAINS)))
+@given(SHAPES, st.sampled_from(((2, 2), (2, 3), (2, 4), (3, 2), (5, 1))), st.sampled_from(("lsd", "msd")), st.sampled_from(sorted(BOXED)))
 def test_the_best_predictor_is_within_the_bounds(expr: str, size: tuple[int, int], direction: str, domain: str) -> None:
     task = make_task(expr=expr, base=size[0])
     low, high = guess_bounds(task, make_layout("interleaved", 1, direction), domain, size[1])

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.command import called
-from theory.language.domains import DOMAINS, boxes, make_training
+from tests.test_domains import BOXED
+from theory.language.domains import boxes, make_training
 from theory.language.encodings import make_encoding
 from theory.language.layouts import Layout, digits, make_layout
 from theory.language.tasks import Task, make_task
@@ -73,7 +74,7 @@ def searched(task: Task, layout: Layout, ahead: int, domain: str, length: int) -
 def test_best_accuracy_is_the_searched_one(expr: str, base: int, layout: Layout, lengths: tuple[int, ...], ahead: int) -> None:
     task = make_task(None, expr, base)
     for length in lengths:
-        for domain in DOMAINS if base**length < 30 else ("either",):
+        for domain in BOXED if base**length < 30 else ("either",):
             assert best_accuracy(task, layout, ahead, domain, length) == searched(task, layout, ahead, domain, length)
 
 

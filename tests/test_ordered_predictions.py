@@ -35,7 +35,7 @@ def test_predictions() -> None:
     assert outcome(add, "absolute", "padded", "1-2") == ("cut out of order", "undetermined")
     assert outcome(mod, "absolute", "padded", "1-3") == ("low digits suffice, keyed", "exact")
     assert outcome(mod, "absolute", "padded", "1-2")[1] == "undetermined"  # a low pair in the wrong order is not shown
-    assert outcome(add, "window", "interleaved", "1-4", "either", window=4) == ("order unseen", "undetermined")
+    assert outcome(add, "window", "interleaved", "1-4", "either", window=4) == ("pairs unseen", "undetermined")
     assert outcome(sub, "banded", "aligned", "1-2")[1] == "undetermined"
     for task in (sub, add):
         assert outcome(task, "relative", "aligned", "1-3") == ("zero tail", "undetermined")

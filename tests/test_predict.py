@@ -87,6 +87,8 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a * b", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a * b", "relative", {}, "fails", "hypothesis", "no local rule"),
     ("a * b", "shaw", {"layout": "padded"}, "fails", "hypothesis", "no local rule"),
+    ("a * (b % 10)", "shaw", {"layout": "padded"}, "undetermined", "hypothesis", "operand held"),
+    ("a * (b % 10)", "abacus", {}, "undetermined", "hypothesis", "operand held"),
     ("(a + b) % 100", "absolute", {}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "relative", {}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "abacus", {"layout": "plain"}, "exact", "hypothesis", "low digits suffice, keyed"),
@@ -195,7 +197,7 @@ def test_what_the_paper_says_may_come_with_patience() -> None:
 
 def test_every_rule_is_reached() -> None:
     bands = {"band holds the rule", "band undecided"}  # in test_bands.py
-    orders = {"cut out of order", "order unseen"}  # in test_ordered_predictions.py
+    orders = {"cut out of order", "pairs unseen"}  # in test_ordered_predictions.py
     assert {case[5] for case in CASES} | {"no rule"} | bands | orders == set(RULES)
     assert predicted("a // 3", "abacus").rule_name == "no rule"
 

@@ -48,7 +48,7 @@ def test_predictions_quote_the_committed_evidence() -> None:
 def test_the_rule_of_a_run_is_that_of_its_prediction() -> None:
     """Also of one that was trained on operands in order, and is asked in any."""
     window = replace(SPECS["interleaved window"], train_domain="ordered")
-    assert rule_of(window) == "order unseen"
+    assert rule_of(window) == "pairs unseen"
     assert rule_of(replace(window, test_domain="ordered")) == "window holds the rule"
 
 

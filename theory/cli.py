@@ -34,9 +34,9 @@ LayoutName = Annotated[str | None, typer.Option("--layout", help="padded, aligne
 Direction = Annotated[str, typer.Option(help="lsd or msd first, for interleaved and unary")]
 Width = Annotated[int | None, typer.Option(help="operand width of padded and aligned; default: the longest length asked")]
 Train = Annotated[str, typer.Option(help="trained lengths: 4, 1-3 or 2,4")]
-TrainDomain = Annotated[str, typer.Option(help="either (D_n), both (D_abn), sampler or ordered (D_n with a >= b)")]
+TrainDomain = Annotated[str, typer.Option(help="either (D_n), both (D_abn), sampler, ordered (a >= b) or by-K (b of at most K digits)")]
 Lengths = Annotated[str, typer.Option(help="test lengths")]
-Domain = Annotated[str | None, typer.Option(help="test domain: either, both, sampler or ordered; default: ordered if trained so")]
+Domain = Annotated[str | None, typer.Option(help="test domain, of the same names; default: ordered or by-K if trained so, else either")]
 Steps = Annotated[int | None, typer.Option(help="steps of training, in which the task is learned; default: as many as it takes")]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 

@@ -280,7 +280,7 @@ def diagnose_answers(
     expr: Annotated[str | None, typer.Option("--expr", help="Your own task, like '(3*a + b) % 24'.")] = None,
     modulus: Annotated[int | None, typer.Option("--modulus", help="p of the tasks that have one.")] = None,
     base: Annotated[int, typer.Option("--base", help="Number base that the model writes in, at least 2.")] = 10,
-    train_domain: Annotated[str, typer.Option("--train-domain", help="either (D_n), both (D_abn), sampler, ordered (a >= b).")] = "either",
+    train_domain: Annotated[str, typer.Option("--train-domain", help="either, both, sampler, ordered or by-K, as in predict.")] = "either",
     json: JsonOption = False,
 ) -> None:
     """What a model does, from its answers alone: accuracy per length, what the wrong answers are, and which prediction they fit."""

@@ -67,8 +67,8 @@ def make_spec(settings: Mapping[str, Any]) -> RunSpec:
         if (tested := _longest(values["test_lengths"])) is not None:
             values.setdefault("width", max(trained, tested))
     values.setdefault("layout", DEFAULT_LAYOUT.get(ENCODINGS.get(str(values.get("encoding")), ""), "padded"))
-    if values.get("train_domain") == "ordered":
-        values.setdefault("test_domain", domain_of_tests(None, "ordered"))
+    if isinstance(trained_on := values.get("train_domain"), str):
+        values.setdefault("test_domain", domain_of_tests(None, trained_on))
     layers, heads, dim = PRESETS[preset]
     return spec_from_dict({"layers": layers, "heads": heads, "dim": dim, **values})
 

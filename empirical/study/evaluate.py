@@ -50,7 +50,7 @@ def draw_test(spec: RunSpec, length: int, count: int, device: torch.device) -> t
     """
     sampler = PairSampler(spec.test_domain, (length,), spec.base, device, spec.make_layout().shown)
     if length not in spec.train_lengths:
-        return sampler.draw(count), "b" in sampler.shown or spec.test_domain in ("both", "ordered")
+        return sampler.draw(count), "b" in sampler.shown or spec.test_domain not in ("either", "sampler")
     kept: list[Pairs] = []
     for _ in range(DRAWS):
         pairs = sampler.draw(count)

@@ -165,7 +165,7 @@ def uncounted(task: Task, trained: int) -> str:
 
 
 def modular_threshold(task: Task, trained: int) -> int | None:
-    """Least length m > n at which truncated addition mod p is ever right; the same on every domain.
+    """Least length m > n at which truncated addition mod p is ever right; the same on every domain in which both operands grow.
 
     f^ = f iff p' = p/gcd(B^n, p) divides A + C, where 0 < A + C <= 2(B^k - 1) and k = m - n. For the least k with
     p' <= 2(B^k - 1), that is m >= n + log_B(p'/2 + 1), the sum p' is reached: p' >= 2B^(k-1) - 1 lets the larger

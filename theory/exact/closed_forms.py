@@ -41,7 +41,7 @@ from theory.exact.accuracy import (
     uncounted,
     work,
 )
-from theory.language.domains import Operand, boxes
+from theory.language.domains import Operand, boxes, short_operand
 from theory.language.expressions import Binary, Call, Const, Var, affine, nodes, polynomial
 from theory.language.tasks import Task, digit_count
 from theory.proofs.residues import prime_to
@@ -133,6 +133,8 @@ def closed_form(task: Task, trained: int, domain: str, lengths: Iterable[int] = 
         if task.needs_order:
             raise NoClosedForm("the truncated function may be negative, which has no digits")
         return replace(closed_form(task, trained, "either", lengths), domain=domain)  # the accuracy is the same
+    if short_operand(domain) is not None:
+        raise NoClosedForm("the second operand does not grow with the length")
     found = _family(task, trained)
     limit = _limit(task, trained, found)
     period = 1 if found.modulus is None else _order(task.base, found.modulus)

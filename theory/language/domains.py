@@ -3,6 +3,9 @@
 The only definition of D_n in the project: exact accuracies sum over these boxes, and training and test pairs
 are drawn from them. Ordered operands (a >= b) make no boxes, as a and b are not independent; but where the highest place at which they
 differ is known, their digit pairs at different places are. So every domain has parts, and counts that go digit by digit sum over these.
+
+In `by-K` the second operand stays short however long the first is, as in N x 2 multiplication. There f is f(a, b mod B^K), and what holds
+of that function for all pairs holds in the domain, as each pair has a twin in it with the same value.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from theory.errors import InputError
+from theory.language.expressions import Binary, Const, Var, operands, substitute
 
 if TYPE_CHECKING:
     from theory.language.tasks import Task
@@ -26,7 +30,12 @@ DOMAINS = {
     "sampler": "the papers' sampler: a coin chooses which operand has exactly n digits, the other is uniform below B^n",
 }
 #: every domain
-LAWS = {**DOMAINS, "ordered": "a pair of D_n, swapped where a < b: a >= b, and a has exactly n digits"}
+LAWS = {
+    **DOMAINS,
+    "ordered": "a pair of D_n, swapped where a < b: a >= b, and a has exactly n digits",
+    "by-K": "N x K, such as by-2: a has exactly n digits, b at most K (and at most n), uniform",
+}
+BY = re.compile(r"by-([1-9]\d{0,2})", re.ASCII)
 MAX_LENGTH = 1000
 
 
@@ -63,6 +72,50 @@ class Box:
     b: Operand
 
 
+def unknown(domain: str) -> InputError:
+    return InputError(f"unknown domain {domain!r}: choose from {', '.join(LAWS)}")
+
+
+def short_operand(domain: str) -> int | None:
+    """K of the domain by-K, the digits that b has at most; None where b is as long as a may be.
+
+    >>> short_operand("by-2"), short_operand("either")
+    (2, None)
+    """
+    return int(match[1]) if (match := BY.fullmatch(domain)) else None
+
+
+def selects(domain: str) -> bool:
+    """Whether the domain has pairs of one sort alone: a >= b, or a short b."""
+    return domain not in DOMAINS
+
+
+def shows(trained: str, tested: str) -> bool:
+    """Whether a training domain has the sort of pairs that a test domain has.
+
+    >>> shows("by-2", "by-1"), shows("by-2", "either"), shows("either", "by-2"), shows("ordered", "by-2")
+    (True, False, True, False)
+    """
+    if (most := short_operand(trained)) is not None:
+        return (asked := short_operand(tested)) is not None and asked <= most
+    return trained == tested or trained != "ordered"
+
+
+def restricted(task: Task, domain: str) -> Task:
+    """The task as the domain shows it: f(a, b mod B^K) in by-K, where b has no further digits; else the task itself.
+
+    Raises:
+        InputError: a task that is given by a machine, on a short b.
+    """
+    most = short_operand(domain)
+    if most is None or operands(task.expression) == 1:
+        return task
+    if task.machine is not None:
+        raise InputError(f"domain {domain}: what a machine's facts become where b is short is not known: use either, both or sampler")
+    low = Binary("%", Var("b"), Const(task.base**most))
+    return replace(task, expression=substitute(task.expression, {"a": Var("a"), "b": low}))
+
+
 def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
     """The law of a domain at one length, as a mixture of disjoint or overlapping boxes; weights sum to 1.
 
@@ -77,13 +130,15 @@ def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
     if domain == "ordered":
         raise InputError("domain ordered: not counted here, as its operands are not independent: use either, both or sampler")
     exact, upto = Operand(length, True), Operand(length, False)
+    if (most := short_operand(domain)) is not None:
+        return (Box(Fraction(1), exact, Operand(min(most, length), False)),)
     if length == 1 or domain == "both":
         return (Box(Fraction(1), exact, exact),)
     if domain == "sampler":
         return (Box(Fraction(1, 2), exact, upto), Box(Fraction(1, 2), upto, exact))
     if domain == "either":  # exact x upto, and shorter x exact
         return (Box(Fraction(base, base + 1), exact, upto), Box(Fraction(1, base + 1), Operand(length - 1, False), exact))
-    raise InputError(f"unknown domain {domain!r}: choose from {', '.join(LAWS)}")
+    raise unknown(domain)
 
 
 @dataclass(frozen=True)
@@ -164,8 +219,10 @@ def check_signs(task: Task, *domains: str) -> None:
 
 
 def domain_of_tests(domain: str | None, trained: str) -> str:
-    """The test domain where one is named; else `either`, or `ordered` as in training."""
-    return domain or ("ordered" if trained == "ordered" else "either")
+    """The test domain where one is named; else that of training if it has pairs of one sort alone, or `either`."""
+    if domain is not None and domain not in (*DOMAINS, "ordered") and short_operand(domain) is None:
+        raise unknown(domain)
+    return domain or (trained if selects(trained) else "either")
 
 
 @dataclass(frozen=True)
@@ -200,8 +257,8 @@ def make_training(domain: str, lengths: str | tuple[int, ...]) -> Training:
     >>> make_training("either", "4").region(7)
     'upward'
     """
-    if domain not in LAWS:
-        raise InputError(f"unknown domain {domain!r}: choose from {', '.join(LAWS)}")
+    if domain not in (*DOMAINS, "ordered") and short_operand(domain) is None:
+        raise unknown(domain)
     return Training(domain, parse_lengths(lengths) if isinstance(lengths, str) else lengths)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from theory.language.domains import Training
+from theory.language.domains import Training, short_operand
 from theory.language.encodings import Encoding
 from theory.language.layouts import Layout, Slot
 from theory.language.tasks import Task
@@ -162,13 +162,14 @@ class Support:
 
     family: str
     lines: tuple[tuple[Positions, int], ...]  # with the digits of the operands
+    short: int | None = None  # those that b has at most
 
     def of(self, codes: Iterable[Code]) -> frozenset[str]:
         """Every kind of support that occurs among the codes."""
         return frozenset(map(self.kind, set(codes)))
 
     def kind(self, code: Code) -> str:
-        """The support of one code. The first digit that a line has at it is its lowest, which decides for the line."""
+        """The support of one code. The first digit that a line has at it is its lowest, which decides for the line, unless b is short."""
         if self.family == "absolute":
             query, position = code
             asked = self._asked.get(query, 0) if position <= query else 0
@@ -176,12 +177,16 @@ class Support:
             return next(shown, "unseen")
         found = "unseen"
         for places, length in reversed(self.lines):  # the longest shows most
-            if (lowest := next(places.operands_at(self.family, code), None)) is not None:
-                if lowest.place < length:
+            for slot in places.operands_at(self.family, code):
+                if self._varies(slot, length):
                     return "nonzero"
                 found = "zero"
+                if self.short is None:
+                    break
         return found
 
+    def _varies(self, slot: Slot, length: int) -> bool:
+        return slot.place < length and (slot.kind == "a" or self.short is None or slot.place < self.short)
 
     @cached_property
     def _asked(self) -> dict[int, int]:
@@ -192,7 +197,7 @@ class Support:
     def _digits(self) -> dict[tuple[int, str], int]:
         """By position and kind, the lines that have an operand digit there, as bits."""
         lines = enumerate(self.lines)
-        digits = ((at.place[slot], slot.place < length, line) for line, (at, length) in lines for slot in at.operands)
+        digits = ((at.place[slot], self._varies(slot, length), line) for line, (at, length) in lines for slot in at.operands)
         return _bits(((place, "nonzero" if inside else "zero"), line) for place, inside, line in digits)
 
 
@@ -213,8 +218,8 @@ def training_support(encoding: Encoding, layout: Layout, task: Task, training: T
     >>> training_support(make_encoding("abacus"), make_layout("aligned", 2), make_task("add"), make_training("either", "1")).kind((-1,))
     'zero'
     """
-    lengths = _different(layout, training.lengths)
-    return Support(encoding.family, tuple((positions(layout, task, length), length) for length in lengths))
+    lines = tuple((positions(layout, task, length), length) for length in _different(layout, training.lengths))
+    return Support(encoding.family, lines, short_operand(training.domain))
 
 
 Pair = tuple[int, Slot]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from theory.automata.held import held_transducer
 from theory.automata.transducers import Transducer, affine_transducer, borrow_transducer, quotient_transducer
+from theory.language.domains import restricted, short_operand
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
 
@@ -19,11 +21,15 @@ Pair = tuple[int, int]
 X, Y, C = range(3)
 
 
-def local_machine(task: Task, direction: str) -> Transducer | None:
-    """The finite machine that computes the task in this direction (for a >= b where it needs order); None where none is known."""
+def local_machine(task: Task, direction: str, domain: str = "either") -> Transducer | None:
+    """The finite machine that computes the task in this direction, on a domain (a >= b where it needs order); None where none is known."""
+    if (shown := restricted(task, domain)) is not task:
+        return local_machine(task, direction) or local_machine(shown, direction)
     if task.machine is not None:
         return task.machine.transducer if task.machine.direction == direction else None
-    return affine_transducer(task) or borrow_transducer(task) if direction == "lsd" else quotient_transducer(task)
+    if direction == "msd":
+        return quotient_transducer(task)
+    return affine_transducer(task) or borrow_transducer(task) or held_transducer(task)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,9 @@ class Source:
 
 
 def all_inputs(machine: Transducer, domain: str = "either", shown: str = "ab") -> Source:
-    """Operands of every length: all pairs, or the ordered ones."""
+    """Operands of every length: all pairs, the ordered ones, or those with a short b."""
+    if (most := short_operand(domain)) is not None:
+        return _beside_short(machine, most, shown)
     ordered = domain == "ordered"
     if machine.direction == "lsd" and not ordered:
         return Source(machine.base, frozenset([machine.start]), machine.step, shown)
@@ -102,6 +110,29 @@ def all_inputs(machine: Transducer, domain: str = "either", shown: str = "ab") -
     return Source(machine.base, frozenset([(machine.start, "top", ordered)]), step, shown)
 
 
+def _beside_short(machine: Transducer, most: int, shown: str) -> Source:
+    """Operands of every length with a b of at most so many digits; a state says in how many groups more b, or the line, may have digits."""
+
+    def below(state: tuple[int, int], x: int, y: int) -> tuple[State, int] | None:
+        inner, left = state
+        if y and not left:
+            return None
+        after, digit = machine.step(inner, x, y)
+        return (after, max(0, left - 1)), digit
+
+    def above(state: tuple[int, str, int | None], x: int, y: int) -> tuple[State, int] | None:
+        inner, place, left = state  # left: unknown until b begins
+        if place == "end" or left == 0:
+            return None
+        after, digit = machine.step(inner, x, y)
+        left = left - 1 if left is not None else most - 1 if y else None
+        return (after, "end" if place == "top" and x == y == 0 else "below", left), digit
+
+    if machine.direction == "lsd":
+        return Source(machine.base, frozenset([(machine.start, most)]), below, shown)
+    return Source(machine.base, frozenset([(machine.start, "top", None)]), above, shown)
+
+
 def _tied(direction: str, tied: bool, x: int, y: int) -> bool:
     """Whether the digits so far leave a >= b: least significant first as they stand, most significant first as they are equal."""
     return x > y or (tied and x == y) if direction == "lsd" else tied and x == y
@@ -110,15 +141,15 @@ def _tied(direction: str, tied: bool, x: int, y: int) -> bool:
 def inputs_of_length(machine: Transducer, task: Task, lengths: range, domain: str, shown: str = "ab") -> Source:
     """Operands of the given lengths alone, as a domain of theory.language.domains writes them; a state is (state, length, group, tied)."""
     layout = Layout("interleaved", 1, machine.direction)
-    groups = {n: layout.widths(task, n).c for n in lengths}
+    groups, most = {n: layout.widths(task, n).c for n in lengths}, short_operand(domain)
 
     def step(state: tuple[int, int, int, bool], x: int, y: int) -> tuple[State, int] | None:
         inner, n, group, tied = state
         if group == groups[n]:
             return None
         place = group if machine.direction == "lsd" else groups[n] - 1 - group
-        top = x > 0 < y if domain == "both" else x > 0 or y > 0
-        if (place == n - 1 and n > 1 and not top) or (place >= n and (x or y)):
+        top = x > 0 < y if domain == "both" else x > 0 or (y > 0 and most is None)
+        if (place == n - 1 and n > 1 and not top) or (place >= n and (x or y)) or (most is not None and place >= most and y):
             return None
         if domain == "ordered":
             if machine.direction == "msd" and tied and x < y:

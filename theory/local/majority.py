@@ -188,7 +188,7 @@ class Majority:
 def majority_of(task: Task, encoding: Encoding, layout: Layout, training: Training) -> Majority | None:
     """The majority answers in the receptive field of a windowed encoding; None where they are not quickly counted."""
     assert encoding.receptive_field is not None
-    machine = local_machine(task, layout.direction)
+    machine = local_machine(task, layout.direction, training.domain)
     if machine is None or not layout.interleaved:
         return None
     try:

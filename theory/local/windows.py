@@ -14,6 +14,8 @@ more than one group does not begin with the group (0, 0).
 Of ordered operands (a >= b) least significant first the same holds: whatever the digits so far, and whatever is borrowed, a further group
 (1, 0) makes a > b. So they reach every context that any pair reaches, and the smallest window is the same; lines of one length, and inputs
 that end, are fewer. Most significant first the first group that is not a pair of equal digits has x > y.
+
+Where b is short (by-K) its digits are 0 from place K on, which inputs remember; of these the contexts are always enumerated.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import Transducer, window_needed
+from theory.language.domains import short_operand
 from theory.language.layouts import Slot, token_id
 from theory.language.tasks import Task
 from theory.local.contexts import Kind, Known, Reachable, answers
@@ -37,13 +40,14 @@ MAX_WORK = 4_000_000  # situations read to find the contexts of a window, some s
 
 
 @lru_cache(256)  # one task meets many layouts and encodings
-def needed_window(task: Task, direction: str, shown: str = "ab") -> Property:
+def needed_window(task: Task, direction: str, shown: str = "ab", domain: str = "either") -> Property:
     """The least number of tokens before a query that fix its digit where these operands are interleaved, as `digits`; False: no number."""
-    tokens, machine = window_needed(task, direction, shown), local_machine(task, direction)
+    tokens = window_needed(task, direction, shown) if short_operand(domain) is None else None
+    machine = local_machine(task, direction, domain)
     if tokens is None and machine is None:
         return Property(None, "no finite machine is known for the task in this direction")
     try:
-        tokens = smallest_window(machine, shown) if tokens is None and machine is not None else tokens
+        tokens = smallest_window(machine, shown, domain) if tokens is None and machine is not None else tokens
     except TooLarge as reason:
         return Property(None, f"undecided: {reason}")
     if tokens is None:
@@ -102,7 +106,7 @@ def read(source: Source, known: Known, phase: int, operand: Sequence[int] | None
 # -------------------------------------------------------------------------------------------------------------------- smallest window
 
 
-def smallest_window(machine: Transducer, shown: str = "ab") -> int | None:
+def smallest_window(machine: Transducer, shown: str = "ab", domain: str = "either") -> int | None:
     """The least number of tokens before the query that leaves one answer in every context; None if no number does.
 
     A wider window refines the contexts, so the first that is enough decides. Windows r, r+3, r+6, ... begin at the same token of a group:
@@ -116,7 +120,7 @@ def smallest_window(machine: Transducer, shown: str = "ab") -> int | None:
     >>> smallest_window(local_machine(make_task("add"), "lsd"))  # tokens: a_i, c_{i-1}, b_{i-1}, a_{i-1}
     4
     """
-    source = all_inputs(machine, shown=shown)
+    source = all_inputs(machine, domain if short_operand(domain) is not None else "either", shown)
     readers = {phase: _ambiguous(source, phase) for phase in source.cycle}
     window = 0
     while True:

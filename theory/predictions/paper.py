@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from theory.language.domains import Training
+from theory.language.domains import Training, selects
 from theory.language.encodings import Encoding
 from theory.language.expressions import Expression, parse
 from theory.language.tasks import Task
@@ -49,7 +49,7 @@ def paper_statement(task: Task, encoding: Encoding, training: Training) -> Paper
 
         name = "addition" if computes_sum(task.machine) else None
     published = encoding.family in ("absolute", "relative") and encoding.keyed and not encoding.priced
-    if name is None or training.domain == "ordered" or not published:
+    if name is None or selects(training.domain) or not published:
         return SILENT
     downward = "undetermined" if training.domain == "both" else "exact"
     p, power, absolute = task.modulus, task.base**training.longest, encoding.family == "absolute"

@@ -19,12 +19,12 @@ from theory.language.tasks import Task
 from theory.local.lookahead import best_accuracy, looks_ahead
 from theory.local.majority import majority_of
 from theory.local.windows import needed_window
+from theory.predictions.facts import Facts
 from theory.predictions.paper import Outcome, PaperStatement, paper_statement
 from theory.predictions.rulebook import LATE, Rule
-from theory.predictions.rules import decide, downward, in_distribution, invariance_by_direction
+from theory.predictions.rules import decide, downward, in_distribution
 from theory.progress import watched
-from theory.proofs.causality import causality
-from theory.proofs.properties import Property, base_compatibility, either_direction, identifiability, low_support, short
+from theory.proofs.properties import Property, base_compatibility, identifiability, short
 
 MAX_BITS = 14_000  # of B^(2m+1), which accuracies at length m are written in; Python writes 4300 decimal digits
 MAX_TRAINED = 100
@@ -105,8 +105,8 @@ def predict(
         raise InputError(f"{steps} steps of training: at least one is needed")
     check_signs(task, training.domain, domain)
     layout.widths(task, longest)
-    invariance, compatibility, support = either_direction(invariance_by_direction(task)), base_compatibility(task), low_support(task)
-    applied = decide(task, encoding, layout, training, domain, invariance, support, steps)
+    facts = Facts(task, training.domain)
+    applied = decide(task, encoding, layout, training, domain, steps)
     rule, upward = applied.rule, applied.rule.outcome
     asked = sum(training.region(length) == "upward" for length in lengths)
     if upward == "truncation" and asked * work(task) > MAX_WORK:
@@ -115,7 +115,7 @@ def predict(
     regions = {training.region(length) for length in lengths}
     outcome = Outcome(
         in_distribution=(upward if everywhere else in_distribution(task, encoding, layout, training)) if "id" in regions else None,
-        downward=(upward if everywhere else downward(task, encoding, layout, training, support)) if "downward" in regions else None,
+        downward=(upward if everywhere else downward(task, encoding, layout, training)) if "downward" in regions else None,
         upward=upward if "upward" in regions else None,
     )
     if applied.name in ("window too small", "window half enough", "window far too small"):
@@ -125,8 +125,8 @@ def predict(
         rows = watched(lengths, "lengths")
         accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in rows)
     statement = paper_statement(task, encoding, training)
-    later = upward if steps is None or steps >= LATE else decide(task, encoding, layout, training, domain, invariance, support).rule.outcome
-    direction, window = coverage(task, layout)
+    later = upward if steps is None or steps >= LATE else decide(task, encoding, layout, training, domain).rule.outcome
+    direction, window = coverage(task, layout, training.domain)
     return Prediction(
         task=task,
         encoding=encoding,
@@ -134,9 +134,9 @@ def predict(
         training=training,
         steps=steps,
         test_domain=domain,
-        translation_invariance=invariance,
-        base_compatibility=compatibility,
-        low_support=support,
+        translation_invariance=facts.invariance,
+        base_compatibility=base_compatibility(task),
+        low_support=facts.support,
         window=window,
         window_direction=direction,
         lookahead=_lookahead(task, layout, lengths, domain),
@@ -150,9 +150,10 @@ def predict(
     )
 
 
-def coverage(task: Task, layout: Layout) -> tuple[str, Property]:
+def coverage(task: Task, layout: Layout, domain: str) -> tuple[str, Property]:
     """The smallest window that contains the task's I/O memory, in the layout's direction or else in the other that has one."""
-    found = [(direction, needed_window(task, direction, layout.shown)) for direction in sorted(("lsd", "msd"), key=layout.direction.__ne__)]
+    ends = sorted(("lsd", "msd"), key=layout.direction.__ne__)
+    found = [(direction, needed_window(task, direction, layout.shown, domain)) for direction in ends]
     return next((each for each in found if each[1].digits is not None), found[0])
 
 
@@ -174,7 +175,8 @@ def _harmless(task: Task, layout: Layout, training: Training) -> bool:
     """Whether the modulus never acts on trained operands and the layout is causal for what is left."""
     if identifiability(task, training.longest).value is not False:
         return False
-    return causality(task, layout).value is False and causality(replace(task, expression=task.inner), layout).value is True
+    whole, inner = (Facts(each, training.domain) for each in (task, replace(task, expression=task.inner)))
+    return whole.causal(layout).value is False and inner.causal(layout).value is True
 
 
 def _count(task: Task, training: Training, outcome: Outcome, length: int, domain: str, said: bool) -> LengthAccuracy:

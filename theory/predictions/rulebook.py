@@ -25,6 +25,7 @@ DRAWN = "but keys hold digits, and one that training never showed in its place c
 RESTING = "but attention that nothing depends on in training may rest on places that it showed with zeros alone"
 PRICED = "which places are read is the same for all operands, and what is read has its price: it can be told from the weights"
 LEFT = "keys hold digits, but attention that has no use has a price: what draws it there must draw more than <bos>"
+HELD = "the digits of a short operand must be read at every place, from ever further away, and no rule decides whether that is learned"
 UNORDERED = "no training pair shows what is done with operands out of order"
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
@@ -47,7 +48,7 @@ class Rule:
 
 #: name -> rule; in the decision order
 RULES: dict[str, Rule] = {
-    "order unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
+    "pairs unseen": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
     "not causal": Rule("fails", "proven", (), "nothing: two inputs with the same visible tokens need different digits", everywhere=True),
     "not causal, uncounted": Rule("fails", "hypothesis", (), FAILED, everywhere=True),
     "not causal, half guessed": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said", everywhere=True),
@@ -71,6 +72,7 @@ RULES: dict[str, Rule] = {
     "low digits suffice": Rule("exact", "conditional", ("A3", "A7"), EXACT),
     "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
     "order alone": Rule("undetermined", "hypothesis", ("A5",), "nothing, as nothing is said"),
+    "operand held": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "roles shown": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
     "zero tail": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "shift lifts": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),

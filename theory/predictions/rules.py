@@ -9,9 +9,9 @@ from math import log
 from theory.automata.machines import TooLarge
 from theory.errors import InputError
 from theory.exact.accuracy import MAX_WORK, truncation_accuracy, work
-from theory.language.domains import Training
+from theory.language.domains import Training, selects, short_operand, shows
 from theory.language.encodings import Encoding
-from theory.language.expressions import affine, bounds, operands
+from theory.language.expressions import bounds, operands
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
 from theory.local.alignment import ROLES, digit_codes, keeps_codes, shift_lifts, training_support
@@ -20,100 +20,96 @@ from theory.local.guessing import guess_bounds
 from theory.local.inputs import local_machine
 from theory.local.majority import majority_of
 from theory.local.windows import needed_window
-from theory.predictions.rulebook import DECAYING, DRAWN, EARLY, FAILING, LATE, LEFT, PRICED, RESTING, UNORDERED, Applied
-from theory.proofs.causality import causality
-from theory.proofs.properties import Property, ordered_by_direction, translation_by_direction
+from theory.predictions.facts import Facts
+from theory.predictions.rulebook import DECAYING, DRAWN, EARLY, FAILING, HELD, LATE, LEFT, PRICED, RESTING, UNORDERED, Applied
+from theory.proofs.properties import Property
 from theory.words import counted
 
 FEW = 3  # trained places up to which tasks of a and b were hardly ever cut on 95 % before EARLY steps; of four and five some were
 QUICK = 30_000  # situations to follow for a prediction while the user waits
 
 
-def decide(
-    task: Task,
-    encoding: Encoding,
-    layout: Layout,
-    training: Training,
-    domain: str,
-    invariance: Property,
-    support: Property,
-    steps: int | None = None,
-) -> Applied:
+def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, steps: int | None = None) -> Applied:
     """The first rule of the decision order that applies.
 
     Only the first longer length is looked at, so no outcome depends on how far one asks. `steps` of training decide how much keys of unseen
     digits still draw; null stands for as many as it takes.
     """
-    if training.domain == "ordered" != domain:
-        return Applied("order unseen", ("training shows operands with a >= b alone, and no rule says what is done with others",))
-    return next(_applicable(task, encoding, layout, training, domain, invariance, support, LATE if steps is None else steps))
+    if not shows(training.domain, domain):
+        short = short_operand(training.domain)
+        sort = "with a >= b" if short is None else f"with a b of at most {counted(short, 'digit')}"
+        return Applied("pairs unseen", (f"training shows operands {sort} alone, and no rule says what is done with others",))
+    return next(_applicable(task, encoding, layout, training, domain, LATE if steps is None else steps))
 
 
-def _applicable(
-    task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, invariance: Property, support: Property, steps: int
-) -> Iterator[Applied]:
-    n, family = training.longest, encoding.family
+def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, steps: int) -> Iterator[Applied]:
+    n, family, facts = training.longest, encoding.family, Facts(task, training.domain)
+    invariance, support = facts.invariance, facts.support
     in_order = training.domain == "ordered" and operands(task.expression) == 2  # of a alone no order can be lost
     longer = min(n + 1, layout.width) if layout.fixed else n + 1
-    causal = causality(task, layout)
+    causal = facts.causal(layout)
     constant = support.digits == 0 or _constant(task, longer)
     same = f"the result is the same for all operands of up to {longer} digits, so no digit is read that could be diluted or unseen"
     if causal.value is False and not constant:  # else the witness needs operands that are longer still
         carried = shift_lifts(encoding, layout, task, (*training.lengths, longer)).value is True
         yield _not_causal(task, layout, training, causal, carried)
     if family == "window":
-        seen_by = _window(task, encoding, layout, training, support)
+        seen_by = _window(facts, encoding, layout, training)
         yield Applied("window undecided", (same,)) if constant and seen_by.rule.outcome != "exact" else seen_by
     if family == "banded":
-        seen_by = _band(task, encoding, layout, training, support)
+        seen_by = _band(facts, encoding, layout, training)
         yield Applied("band undecided", (same,)) if constant and seen_by.rule.outcome != "exact" else seen_by
     if family == "none":
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
-    low_first = causality(task, Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
+    low_first = facts.causal(Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
     codes = digit_codes(encoding, layout, task, longer, range(longer), low_first)
     new = seen.of(code for (_, slot), code in codes.items() if slot.place >= n)
     unseen = "unseen" in seen.of(codes.values())
     named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
     if support.value and support.digits is not None and support.digits <= n and named:
         low = range(support.digits)
-        kinds = seen.of(digit_codes(encoding, layout, task, longer, low).values())
+        short = short_operand(training.domain)
+        needed = digit_codes(encoding, layout, task, longer, low).items()
+        kinds = seen.of(code for (_, slot), code in needed if slot.kind == "a" or short is None or slot.place < short)
         if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
             why = f"the result depends on the low {support.digits} digits of each operand only"
             if in_order and support.digits == n:
                 yield Applied("cut out of order", (why, f"but those of longer operands need not be in order: {UNORDERED}"))
-            facts = why, "training shows all of these digits at the codes they have in longer inputs"
+            shown = why, "training shows all of these digits at the codes they have in longer inputs"
             if support.digits and encoding.keyed and encoding.sparse:
-                yield Applied("low digits suffice, keyed sparse", (*facts, LEFT))
+                yield Applied("low digits suffice, keyed sparse", (*shown, LEFT))
             if support.digits and encoding.keyed and encoding.priced:
-                yield Applied("low digits suffice, priced", (*facts, LEFT))
+                yield Applied("low digits suffice, priced", (*shown, LEFT))
             if support.digits and encoding.keyed and steps < LATE:
                 full = "" if not layout.fixed or layout.width > n + 1 else "nothing longer fits, so that no decay could be seen"
-                yield _drawn("low digits suffice, drawn", full, steps, (*facts, DRAWN))
+                yield _drawn("low digits suffice, drawn", full, steps, (*shown, DRAWN))
             if support.digits and encoding.keyed:
-                yield Applied("low digits suffice, keyed", (*facts, DRAWN))
+                yield Applied("low digits suffice, keyed", (*shown, DRAWN))
             if support.digits and encoding.sparse:
-                yield Applied("low digits suffice, sparse", (*facts, PRICED))
+                yield Applied("low digits suffice, sparse", (*shown, PRICED))
             if support.digits and encoding.layers > 1:
-                yield Applied("low digits suffice, layered", (*facts, RESTING))
+                yield Applied("low digits suffice, layered", (*shown, RESTING))
             one = "one layer of positional attention reads each place alike for all operands"
-            yield Applied("low digits suffice", (*facts, one) if support.digits else facts)
+            yield Applied("low digits suffice", (*shown, one) if support.digits else shown)
     if layout.fixed and layout.width == n:
         yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
-    local = invariance_by_direction(task)[layout.result_direction]
+    local = facts.by_direction[layout.result_direction]
     lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
     if family == "randomised":
         drawn = "positions are drawn from a range that holds every line asked for, so longer lines show no unseen position"
-        if invariance.value is False and support.value is False:
+        if invariance.value is False and support.value is False and facts.held is None:
             none = f"but no translation-invariant rule exists to carry over: {invariance.certificate}"
             yield Applied("order without a rule", (drawn, none))
         alone = f"but the order alone is the same in every draw, and there {lift.certificate}: no rule decides what is learned"
         yield Applied("order alone", (drawn, alone))
     tail = layout.fixed and family == "relative"
     shifts = layout.widths(task, longer).c > 1  # a result of one digit has no shift i -> i+1 that could lift
-    if lift.value and shifts and not constant and (local.value or _starts_apart(task, layout, local)):
+    if lift.value and shifts and not constant and (local.value or facts.starts_apart(layout)):
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
+        if facts.held is not None:
+            yield Applied("operand held", (*shared, HELD))
         if tail:
             yield _tailed(task, layout, training, longer, local.value is True, shared)
         if not local.value:
@@ -121,13 +117,13 @@ def _applicable(
         yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n, layout.shown)))
     why = lift.certificate if not lift.value else "one result digit has no shift" if local.value else "no finite digit-serial rule exists"
     if unseen and not constant:
-        shown = f"longer inputs use position codes that training never shows ({why})"
+        lines = f"longer inputs use position codes that training never shows ({why})"
         known = {code: seen.kind(code) for code in codes.values()}
         lost = {i for (i, slot), code in codes.items() if known[code] == "unseen" or (slot.place >= n and known[code] == "zero")}
         if (guess := Fraction(1, task.base ** len(lost))) >= FAILING:
             worth = f"but result digits lost by that: {len(lost)}, and a blind guess of them is worth {float(100 * guess):.3g} %"
-            yield Applied("codes unseen, guessed", (shown, worth))
-        yield Applied("codes unseen", (shown,))
+            yield Applied("codes unseen, guessed", (lines, worth))
+        yield Applied("codes unseen", (lines,))
     if new == {"zero"}:
         zeros = f"training shows the digits from place {n} on with the digit 0 alone, at codes of their own ({why})"
         if in_order:
@@ -149,6 +145,8 @@ def _applicable(
         yield Applied("zeros only", (zeros, cut, "every digit of the result stands at a trained place"))
     if constant:
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
+    if facts.held is not None:
+        yield Applied("operand held", (f"the shift does not lift: {why}", invariance.certificate, HELD))
     if invariance.value is False:
         other = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
         right_cut = _worth_cut(task, n, domain)
@@ -203,8 +201,8 @@ def _tailed(task: Task, layout: Layout, training: Training, longer: int, invaria
     broke, at the top, where they were not (results: grid-add-relative-aligned, wrong where the last carry first met the separators).
     """
     marks = "but unbounded attention sees the zero tail above the trained digits and the separators, and can use them as marks"
-    if training.domain == "ordered":  # whose pairs are not listed there: of few digits, a borrow is shown at few places
-        yet = "which contexts of roles ordered operands (a >= b) reach is not listed"
+    if selects(training.domain):  # whose pairs are not listed there: of few digits, a borrow is shown at few places
+        yet = f"which contexts of roles {_sort(training)} reach is not listed"
         return Applied("zero tail", (*shared, yet, marks))
     machine = local_machine(task, "lsd") if invariant else None  # else the first digits follow a rule of their own
     try:
@@ -219,11 +217,6 @@ def _tailed(task: Task, layout: Layout, training: Training, longer: int, invaria
     if found.digits < longer or found.ambiguous:
         return Applied("zero tail", (*shared, shown, marks))
     return Applied("roles shown", (*shared, shown, marks), found.digits)
-
-
-def invariance_by_direction(task: Task) -> dict[str, Property]:
-    """Translation invariance by the end that is read first; of tasks that need order, on operands in order."""
-    return ordered_by_direction(task) if task.needs_order else translation_by_direction(task)
 
 
 def _constant(task: Task, digits: int) -> bool:
@@ -242,13 +235,13 @@ def _not_causal(task: Task, layout: Layout, training: Training, causal: Property
     can only decay with the length if it is `carried` there: if the shift lifts.
     """
     length = training.longest + 1
+    ordered = training.domain == "ordered"
     least, most = guess_bounds(task, layout, training.domain, length)
     worth = f"{float(100 * least):.3g}" if least == most else f"between {float(100 * least):.3g} and {float(100 * most):.3g}"
     limit = f"from the digits in sight at best {worth} % of lines of length {length} are right"
     if most < FAILING:
         name = "not causal"
     elif least < FAILING:
-        ordered = training.domain == "ordered"
         name = "not causal, half guessed" if ordered else "not causal, uncounted"
         limit = f"how much guessing is worth is not counted for this task{' on operands in order' if ordered else ''}"
     else:
@@ -270,26 +263,19 @@ def dilution(task: Task, trained: int, longer: int, shown: str = "ab") -> str:
     return f"but dilution: the rule reads {read} digits, and unbounded attention sees {' and '.join(seen)}"
 
 
-def _starts_apart(task: Task, layout: Layout, local: Property) -> bool:
-    """Whether a carry machine computes the task from a start that never recurs: a finite rule all the same."""
-    if task.machine is not None:
-        return local.value is False and layout.result_direction == task.machine.direction
-    return local.value is False and layout.result_direction == "lsd" and affine(task.expression) is not None
-
-
-def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
+def _window(facts: Facts, encoding: Encoding, layout: Layout, training: Training) -> Applied:
     """Hard windows: the receptive field must hold the I/O memory of a finite local rule."""
     assert encoding.receptive_field is not None
     sees = encoding.receptive_field - 1
     if not layout.interleaved:
         why = f"a window of {sees} tokens covers no fixed number of digit groups in the {layout.name} layout; no rule decides this"
         return Applied("window undecided", (why,))
-    local = invariance_by_direction(task)[layout.result_direction]
-    if local.value is False and not support.value and not _starts_apart(task, layout, local):
+    task, local = facts.task, facts.by_direction[layout.result_direction]
+    if local.value is False and not facts.support.value and not facts.starts_apart(layout):
         return Applied("window without a rule", (f"a bounded window cannot hold the state the task needs: {local.certificate}",))
-    if not local.value:
+    if not local.value and facts.held is None:
         return Applied("window undecided", (f"the local rule is not decided for this task in a window: {local.certificate}",))
-    need = needed_window(task, layout.result_direction, layout.shown)
+    need = needed_window(task, layout.result_direction, layout.shown, facts.domain)
     if need.value is None:
         return Applied("window undecided", (f"what window the task needs: {need.certificate}",))
     fact = f"{need.certificate}; {sees} are seen"
@@ -297,7 +283,8 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
         counted = majority_of(task, encoding, layout, training)
         share = None if counted is None else counted.accuracy(training.domain, training.longest + 1)
         if need.digits is None and share is None:
-            return Applied("window without a rule", (f"what window the task needs: {need.certificate}",))
+            name = "window without a rule" if local.value else "window undecided"
+            return Applied(name, (f"what window the task needs: {need.certificate}",))
         guessed = "the majority answer per visible context is wrong now and then, at each digit"
         if share is not None and FAILING <= share < DECAYING:
             worth = f"it is worth {float(100 * share):.3g} % at length {training.longest + 1}: neither failing nor decaying"
@@ -307,13 +294,13 @@ def _window(task: Task, encoding: Encoding, layout: Layout, training: Training, 
     return Applied("window holds the rule", (invariant, fact, "each answer is a function of a bounded context, at every length alike"))
 
 
-def _band(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> Applied:
+def _band(facts: Facts, encoding: Encoding, layout: Layout, training: Training) -> Applied:
     """Attention masked to the offsets of the roles: training must show every context that operands one digit longer reach."""
-    if training.domain == "ordered":
-        return Applied("band undecided", ("the contexts that ordered operands (a >= b) reach under a band are not listed",))
-    local = invariance_by_direction(task)["lsd"]
-    starts_apart = layout.result_direction == "lsd" and _starts_apart(task, layout, local)  # a band reads the least significant digit first
-    if local.value is False and not support.value and not starts_apart:
+    if selects(training.domain):
+        return Applied("band undecided", (f"the contexts that {_sort(training)} reach under a band are not listed",))
+    task, local = facts.task, facts.by_direction["lsd"]
+    starts_apart = layout.result_direction == "lsd" and facts.starts_apart(layout)  # a band reads the least significant digit first
+    if local.value is False and not facts.support.value and not starts_apart:
         return Applied("no local rule", (f"a band shows a few digits, which cannot hold the state the task needs: {local.certificate}",))
     machine = local_machine(task, "lsd")
     if machine is None:
@@ -333,6 +320,10 @@ def _band(task: Task, encoding: Encoding, layout: Layout, training: Training, su
     return Applied("band holds the rule", (fact, shown, "each answer is a function of such a context, at every place alike"), found.digits)
 
 
+def _sort(training: Training) -> str:
+    return "ordered operands (a >= b)" if training.domain == "ordered" else "operands with a short b"
+
+
 def in_distribution(task: Task, encoding: Encoding, layout: Layout, training: Training) -> str:
     """Outcome on the trained lengths: exact, unless a window or band leaves some tokens of a line out of sight."""
     if encoding.family == "banded":
@@ -341,7 +332,7 @@ def in_distribution(task: Task, encoding: Encoding, layout: Layout, training: Tr
     return "exact" if encoding.receptive_field is None or encoding.receptive_field >= tokens - 1 else "undetermined"
 
 
-def downward(task: Task, encoding: Encoding, layout: Layout, training: Training, support: Property) -> str:
+def downward(task: Task, encoding: Encoding, layout: Layout, training: Training) -> str:
     """Outcome on shorter operands: exact iff every needed (code, digit) cell occurs in training, for the digits it occurs for.
 
     Without positions roles share one code, and in the unpadded layouts a shorter line moves all digits to other codes (abacus apart).
@@ -352,8 +343,9 @@ def downward(task: Task, encoding: Encoding, layout: Layout, training: Training,
         return "undetermined"
     if (trained := in_distribution(task, encoding, layout, training)) != "exact":
         return trained
-    if training.domain not in ("both", "ordered") or n == 1:  # of ordered operands a has its full length
+    if training.domain in ("either", "sampler") or n == 1:  # of operands in order, and beside a short b, a has its full length
         return "exact"
+    support = Facts(task, training.domain).support
     needed = support.digits if support.value and support.digits is not None else n
     # place j shows the digit 0 if some trained length is above j+1 (uniform there) or at most j (padding)
     shown = all(any(length > j + 1 or length <= j for length in training.lengths) for j in range(1, min(needed, n)))

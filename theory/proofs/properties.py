@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
+from theory.automata.held import Held, held
 from theory.language.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, has_call, polynomial, substitute
 from theory.language.tasks import Task, digit_count
 from theory.proofs.testsets import Undecided, degrees, nonzero_point, period, shift_witness
@@ -70,6 +71,7 @@ def translation_by_direction(task: Task) -> dict[str, Property]:
     - Polynomial of degree >= 2: lsd, one derivative, say in a, takes unboundedly many values f_a(x) on low words x, and f_a(x) is the
       linear coefficient of the rest of the computation after x, so no finite number of states will do; msd, f(B^m*v) / B^m grows with m.
     - alpha*a + beta*b + gamma, all >= 0: see _affine_lsd and _affine_msd. a//q: see _quotient_lsd; msd the remainder is the state.
+    - g(h)*a + u(h) with h = b mod B^K and g not constant: see _holding.
     """
     expression, base = task.expression, task.base
     coefficients, terms = affine(expression), polynomial(expression)
@@ -77,6 +79,8 @@ def translation_by_direction(task: Task) -> dict[str, Property]:
         from theory.automata.machine_tasks import by_direction
 
         return by_direction(task.machine)
+    if (holding := held(task)) is not None:
+        return _holding(holding)
     if coefficients is not None:
         return _both(NEGATIVE) if min(coefficients) < 0 else {"lsd": _affine_lsd(*coefficients), "msd": _affine_msd(*coefficients, base)}
     if terms is not None:
@@ -148,6 +152,14 @@ def _affine_msd(alpha: int, beta: int, gamma: int, base: int) -> Property:
     if base ** slope.bit_length() % slope == 0:
         return Property(True, f"the next few digits fix the carry, because {slope} divides a power of {base}")
     return Property(False, f"{slope} does not divide a power of {base}: the carry can depend on a digit at any distance below")
+
+
+def _holding(found: Held) -> dict[str, Property]:
+    """lsd, with t >= K and h = 1 in the digits read, f(u + B^t*v) grows with x as B^t*g(1)*x, and w + B^t*f(v) as B^t*g(h of v)*x; msd,
+    with m >= K, floor(f(B^m*v) / B^m) = g(0)*x + floor(u(0) / B^m), which is f(v) for one slope g alone."""
+    low = f"the low {counted(found.digits, 'digit')} of {found.operand}"
+    machine = f"a finite machine with at most {short(found.states)} states holds {low} to the end, so that its start never recurs"
+    return {"lsd": Property(False, machine), "msd": Property(False, f"every digit depends on {low}, which are read last")}
 
 
 def _quotient_lsd(q: int, base: int) -> Property:

@@ -67,6 +67,7 @@ from typing import TYPE_CHECKING
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import Transducer
 from theory.errors import InputError
+from theory.language.domains import short_operand
 from theory.language.layouts import Layout
 from theory.language.tasks import Task, digit_count
 from theory.local.bands import BandContexts, reach, up_to
@@ -245,6 +246,8 @@ def machine_of(run: Run) -> Transducer:
         raise InputError(f"{name}: its encoding {spec.encoding} has no hard window or band: certify runs with --pe window, band or sparse")
     if spec.window is not None and not spec.make_layout().interleaved:
         raise InputError(f"{name}: its layout {spec.layout} keeps no fixed number of digit groups in view: certify interleaved runs")
+    if short_operand(spec.test_domain) is not None:
+        raise InputError(f"{name}: inputs of the domain {spec.test_domain} alone are not enumerated: certify runs on any pairs of operands")
     task = spec.make_task()
     machine = local_machine(task, spec.direction)
     if machine is None:

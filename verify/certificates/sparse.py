@@ -35,6 +35,7 @@ from empirical.runs.spec import RunSpec
 from empirical.study.evaluate import answer, greedy
 from empirical.study.states import reached
 from theory.errors import InputError
+from theory.language.domains import selects
 from theory.language.expressions import operands
 from theory.language.layouts import Slot
 from theory.language.tasks import Task, digit_count
@@ -112,8 +113,8 @@ def reading_of(run: Run, model: GPT) -> Reading:
     """
     spec = run.spec
     name, layout = f"run {spec.digest}", spec.make_layout()
-    if spec.test_domain == "ordered":
-        raise InputError(f"{name}: inputs with a >= b alone are not enumerated: certify runs on operands in any order")
+    if selects(spec.test_domain):
+        raise InputError(f"{name}: inputs of the domain {spec.test_domain} alone are not enumerated: certify runs on any pairs of operands")
     if not layout.fixed:
         raise InputError(f"{name}: lines of the {layout.name} layout differ in length: certify sparse networks of a padded or aligned one")
     if spec.make_encoding().keyed and spec.layers > 1:

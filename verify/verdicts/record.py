@@ -13,9 +13,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from theory.predictions.rulebook import RULES
-from theory.predictions.rules import decide, invariance_by_direction
+from theory.predictions.rules import decide
 from theory.predictions.seen import Seen
-from theory.proofs.properties import either_direction, low_support
 from verify.verdicts.observed import NOT_LEARNED, Row
 from verify.verdicts.score import score
 
@@ -43,9 +42,7 @@ def _seen(name: str, rows: Sequence[Row]) -> Seen:
 
 def rule_of(spec: RunSpec) -> str:
     """The name of the rule that decides a run."""
-    task = spec.make_task()
-    invariance, support = either_direction(invariance_by_direction(task)), low_support(task)
-    return decide(task, spec.make_encoding(), spec.make_layout(), spec.training, spec.test_domain, invariance, support, spec.steps).name
+    return decide(spec.make_task(), spec.make_encoding(), spec.make_layout(), spec.training, spec.test_domain, spec.steps).name
 
 
 def record_json(found: dict[str, Seen]) -> str:
