@@ -82,3 +82,17 @@ def test_result_digits_at_any_size(base: int, numbers: list[tuple[int, int]], wi
     task = make_task(None, "a * b + a", base)
     found = result_digits(task.expression, pairs(numbers, base), base, width).tolist()
     assert found == [written(task(a, b), base, width)[:width] for a, b in numbers]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from((2, 10, 1000)),
+    st.sampled_from(("a * b", "7*a*b + 2*a + b + 12345", "3*a + b", "a*b - a*b", "a*a*b", "a * (b % 10)")),
+    st.lists(st.tuples(st.integers(0, 10**60), st.integers(0, 10**60)), min_size=1, max_size=4),
+    st.integers(1, 150),
+)
+def test_result_digits_beyond_64_bits(base: int, expr: str, numbers: list[tuple[int, int]], width: int) -> None:
+    """Digit by digit where the expression is a sum of a, b and a*b; else in whole numbers."""
+    task = make_task(None, expr, base)
+    found = result_digits(task.expression, pairs(numbers, base), base, width).tolist()
+    assert found == [written(task(a, b), base, width)[:width] for a, b in numbers]

@@ -50,7 +50,7 @@ def test_a_shared_setting_of_no_known_name_is_named(tmp_path: Path) -> None:
         read(tmp_path, f"stepz = 5\n{SHARED}\n[one]\n")
 
 
-@pytest.mark.parametrize("plan", ["drawn", "redrawn"])
+@pytest.mark.parametrize("plan", ["drawn", "redrawn", "opened"])
 def test_drawn_cells_are_those_that_the_seed_gives(plan: str) -> None:
     """Nobody chose among them: the committed plan is what its script prints."""
     out = subprocess.run([sys.executable, "-m", "results.draw", plan], cwd=ROOT, capture_output=True, text=True, check=True).stdout

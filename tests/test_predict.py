@@ -51,7 +51,7 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("min(a, b)", "absolute", {"train": "1-2", "steps": 9_999, "base": 7}, "undetermined", "hypothesis", "drawn in part"),  # right when cut
     ("a", "rope", {"layout": "padded", "train": "1-3", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),
     ("a * b % 1", "absolute", {"steps": 1}, "exact", "conditional", "low digits suffice"),  # of no digits, nothing is drawn
-    ("a + b", "positional", {"train": "1-3", "steps": 1}, "undetermined", "hypothesis", "zeros only, open"),
+    ("a + b", "positional", {"train": "1-3", "steps": 1}, "truncation", "hypothesis", "zeros only, one layer"),
     ("(a + b) % 100", "absolute", {"steps": 9_999}, "decays", "hypothesis", "low digits suffice, drawn"),
     ("(a + b) % 100", "absolute", {"steps": 30_000}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "positional", {"steps": 100}, "exact", "conditional", "low digits suffice"),  # keys hold no digits
@@ -60,7 +60,8 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a % 64", "rope", {"train": "1-3", "base": 5}, "undetermined", "hypothesis", "no local rule, cut"),
     ("a + b", "rope", {"layout": "padded", "train": "1-3", "steps": 10_000}, "undetermined", "hypothesis", "drawn in part"),
     ("a + b", "learned", {"layout": "aligned"}, "truncation", "hypothesis", "zeros only, keyed"),
-    ("a + b", "positional", {}, "undetermined", "hypothesis", "zeros only, open"),
+    ("a + b", "positional", {"layers": 2}, "undetermined", "hypothesis", "zeros only, open"),
+    ("a + b", "positional", {}, "truncation", "hypothesis", "zeros only, one layer"),
     ("digitsum(a)", "positional", {}, "truncation", "hypothesis", "zeros only"),
     ("(a + b) % 100", "positional", {}, "exact", "conditional", "low digits suffice"),
     ("(a + b) % 100", "positional", {"layers": 2}, "exact", "hypothesis", "low digits suffice, layered"),
@@ -88,7 +89,7 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a * b", "relative", {}, "fails", "hypothesis", "no local rule"),
     ("a * b", "shaw", {"layout": "padded"}, "fails", "hypothesis", "no local rule"),
     ("a * (b % 10)", "shaw", {"layout": "padded"}, "undetermined", "hypothesis", "operand held"),
-    ("a * (b % 10)", "abacus", {}, "undetermined", "hypothesis", "operand held"),
+    ("a * (b % 10)", "abacus", {}, "decays", "hypothesis", "operand held, lifted"),
     ("(a + b) % 100", "absolute", {}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "relative", {}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "abacus", {"layout": "plain"}, "exact", "hypothesis", "low digits suffice, keyed"),

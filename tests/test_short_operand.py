@@ -194,9 +194,10 @@ def outcome(
 
 def test_predictions() -> None:
     assert outcome("a * b", "absolute", "padded") == ("zeros only, keyed", "truncation")
-    assert outcome("a * b", "relative", "interleaved") == ("operand held", "undetermined")
-    for encoding, layout in (("relative", "padded"), ("relative", "aligned"), ("coupled", "padded")):
-        assert outcome("a * b", encoding, layout) == ("operand held", "undetermined")
+    assert outcome("a * b", "relative", "interleaved") == ("operand held", "undetermined")  # no separator tells where b_0 stands
+    for encoding, layout in (("relative", "padded"), ("relative", "aligned"), ("coupled", "padded"), ("abacus", "aligned")):
+        lifted = encoding in ("coupled", "abacus")
+        assert outcome("a * b", encoding, layout) == (("operand held, lifted", "decays") if lifted else ("operand held", "undetermined"))
         assert outcome("a * b", encoding, layout, "either") == ("no local rule", "fails")
     assert outcome("a * b", "window", "interleaved", window=6) == ("window too small", "decays")
     assert outcome("a * b", "window", "interleaved", "either", window=6) == ("window without a rule", "fails")

@@ -18,11 +18,12 @@ from empirical.runs.spec import RunSpec
 from theory.automata.machine_tasks import MachineFunction
 from theory.automata.machines import Machine
 from theory.language.domains import Box, Operand, boxes
-from theory.language.expressions import Expression, Given, affine, bounds, evaluate, nodes
+from theory.language.expressions import Expression, Given, bounds, evaluate, nodes, polynomial
 from theory.language.layouts import SPECIALS, Layout, Slot, Widths
 from theory.language.tasks import Task
 
 MAX_SHAPES = 20_000  # of unpadded lines, that are listed ahead
+CARRIED = {(0, 0), (1, 0), (0, 1), (1, 1)}  # degrees in a and b of the terms that are carried from digit to digit
 _HASH = (6364136223846793005, 1442695040888963407)
 
 
@@ -124,7 +125,8 @@ def to_ints(digits_ND: Tensor, base: int) -> list[int]:
 def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -> Tensor:
     """Digits of the expression's value, least significant first, cut to `width` digits.
 
-    Values that fit are computed in int64; beyond, a finite machine runs over the digits, or each pair is computed in whole numbers.
+    Values that fit are computed in int64; beyond, sums and products are carried from digit to digit, a finite machine runs over the digits,
+    or each pair is computed in whole numbers.
     """
     size = pairs.a_ND.shape[1]
     device = pairs.a_ND.device
@@ -141,8 +143,9 @@ def result_digits(expression: Expression, pairs: Pairs, base: int, width: int) -
             out.append(value_N % base)
             value_N = value_N // base
         return torch.stack(out, 1)
-    if (factors := affine(expression)) is not None and min(factors) >= 0 and sum(factors) * base < 2**62:
-        return _carried(factors, pairs, base, width)
+    terms = polynomial(expression)
+    if terms is not None and terms.keys() <= CARRIED and all(0 <= c < 2**62 // (4 * size * base**2) for c in terms.values()):
+        return _carried(terms, pairs, base, width)
     rows = []
     for a, b in zip(to_ints(pairs.a_ND, base), to_ints(pairs.b_ND, base), strict=True):
         value, row = evaluate(expression, a, b), []
@@ -161,14 +164,16 @@ def _value(digits_ND: Tensor, base: int) -> Tensor:
     return value_N
 
 
-def _carried(factors: tuple[int, int, int], pairs: Pairs, base: int, width: int) -> Tensor:
-    """alpha*a + beta*b + gamma, digit by digit with a carry."""
-    alpha, beta, gamma = factors
-    out, carry_N = [], torch.full_like(pairs.length_N, gamma)
-    for x_N, y_N in zip(_pad(pairs.a_ND, width).unbind(1), _pad(pairs.b_ND, width).unbind(1), strict=True):
-        total_N = alpha * x_N + beta * y_N + carry_N
-        out.append(total_N % base)
-        carry_N = total_N // base
+def _carried(terms: dict[tuple[int, int], int], pairs: Pairs, base: int, width: int) -> Tensor:
+    """alpha*a + beta*b + gamma + delta*a*b, digit by digit with a carry; `terms` has the coefficients, as polynomial gives them."""
+    a_NW, b_NW = _pad(pairs.a_ND, width), _pad(pairs.b_ND, width)
+    total_NW = terms.get((1, 0), 0) * a_NW + terms.get((0, 1), 0) * b_NW
+    for place in range(width if (1, 1) in terms else 0):  # a, moved up by each digit of b
+        total_NW[:, place:] += terms[1, 1] * b_NW[:, place, None] * a_NW[:, : width - place]
+    out, carry_N = [], torch.full_like(pairs.length_N, terms.get((0, 0), 0))
+    for total_N in total_NW.unbind(1):
+        out.append((total_N + carry_N) % base)
+        carry_N = (total_N + carry_N) // base
     return torch.stack(out, 1)
 
 

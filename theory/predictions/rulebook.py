@@ -23,9 +23,11 @@ ASSUMPTIONS = {
 
 DRAWN = "but keys hold digits, and one that training never showed in its place can draw attention, though less after long training"
 RESTING = "but attention that nothing depends on in training may rest on places that it showed with zeros alone"
+ONCE = "one layer of positional attention reads each place alike for all operands"
 PRICED = "which places are read is the same for all operands, and what is read has its price: it can be told from the weights"
 LEFT = "keys hold digits, but attention that has no use has a price: what draws it there must draw more than <bos>"
 HELD = "the digits of a short operand must be read at every place, from ever further away, and no rule decides whether that is learned"
+MARKED = "the short operand stands at a separator, which can be found from every place by what it is and not by where it stands"
 UNORDERED = "no training pair shows what is done with operands out of order"
 
 EXACT, TRUNCATED = "truth below 99 % at n+1 or 2n", "agreement with the truncated function below 95 % at n+1"
@@ -72,6 +74,7 @@ RULES: dict[str, Rule] = {
     "low digits suffice": Rule("exact", "conditional", ("A3", "A7"), EXACT),
     "order without a rule": Rule("fails", "hypothesis", ("A5",), FAILED),
     "order alone": Rule("undetermined", "hypothesis", ("A5",), "nothing, as nothing is said"),
+    "operand held, lifted": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
     "operand held": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "roles shown": Rule("decays", "hypothesis", ("A1", "A4"), DECAYED),
     "zero tail": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
@@ -84,6 +87,7 @@ RULES: dict[str, Rule] = {
     "zeros only, drawn": Rule("fails", "hypothesis", ("A2", "A10"), f"{FAILED}; {UNDONE}"),
     "zeros only, keyed": Rule("truncation", "hypothesis", ("A2", "A6"), TRUNCATED),
     "zeros only, sparse": Rule("truncation", "conditional", ("A8",), TRUNCATED),
+    "zeros only, one layer": Rule("truncation", "hypothesis", ("A2", "A7"), TRUNCATED),
     "zeros only, open": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),
     "zeros only": Rule("truncation", "hypothesis", ("A2", "A7"), TRUNCATED),
     "no local rule, cut": Rule("undetermined", "hypothesis", (), "nothing, as nothing is said"),

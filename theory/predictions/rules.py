@@ -21,7 +21,7 @@ from theory.local.inputs import local_machine
 from theory.local.majority import majority_of
 from theory.local.windows import needed_window
 from theory.predictions.facts import Facts
-from theory.predictions.rulebook import DECAYING, DRAWN, EARLY, FAILING, HELD, LATE, LEFT, PRICED, RESTING, UNORDERED, Applied
+from theory.predictions.rulebook import DECAYING, DRAWN, EARLY, FAILING, HELD, LATE, LEFT, MARKED, ONCE, PRICED, RESTING, UNORDERED, Applied
 from theory.proofs.properties import Property
 from theory.words import counted
 
@@ -90,8 +90,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
                 yield Applied("low digits suffice, sparse", (*shown, PRICED))
             if support.digits and encoding.layers > 1:
                 yield Applied("low digits suffice, layered", (*shown, RESTING))
-            one = "one layer of positional attention reads each place alike for all operands"
-            yield Applied("low digits suffice", (*shown, one) if support.digits else shown)
+            yield Applied("low digits suffice", (*shown, ONCE) if support.digits else shown)
     if layout.fixed and layout.width == n:
         yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
     local = facts.by_direction[layout.result_direction]
@@ -108,6 +107,8 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
     if lift.value and shifts and not constant and (local.value or facts.starts_apart(layout)):
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
+        if facts.held is not None and layout.separated and not tail:
+            yield Applied("operand held, lifted", (*shared, MARKED, dilution(task, n, 2 * n, layout.shown)))
         if facts.held is not None:
             yield Applied("operand held", (*shared, HELD))
         if tail:
@@ -139,6 +140,8 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
         if encoding.sparse:
             yield Applied("zeros only, sparse", (zeros, cut, PRICED))
+        if task.result_width(longer) > n and encoding.layers == 1:
+            yield Applied("zeros only, one layer", (zeros, cut, ONCE))
         if task.result_width(longer) > n:
             open_top = f"the query of c_{n} had no digit of its own place to read in training: nothing taught it where not to look"
             yield Applied("zeros only, open", (zeros, open_top))
