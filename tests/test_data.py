@@ -77,6 +77,22 @@ def test_lines_are_theorys(name: str, direction: str, base: int, expr: str, numb
         assert not any(answers[len(expected) :])
 
 
+@pytest.mark.parametrize("name", ["plain", "reversed"])
+def test_shapes_beside_a_short_operand_are_listed_ahead(name: str) -> None:
+    """40 digits by 2 are few enough shapes to know them all; 40 by 40 are not. The lines are the same."""
+    task, layout, lengths = make_task("mul"), make_layout(name, 40), tuple(range(1, 41))
+    whole, short = (Renderer(task, layout, CPU, lengths=lengths, domain=domain) for domain in ("either", "by-2"))
+    assert whole.known is None
+    assert short.known is not None
+    assert len(short.known[0]) == 40 * 2 * 42
+    torch.manual_seed(1)
+    drawn = PairSampler("by-2", lengths, 10, CPU).draw(50)
+    lines = short.lines(drawn).token_NT.tolist()
+    for a, b, length, tokens in zip(to_ints(drawn.a_ND, 10), to_ints(drawn.b_ND, 10), drawn.length_N.tolist(), lines, strict=True):
+        expected = encode(layout, task, a, b, length)
+        assert tokens[: len(expected)] == expected
+
+
 @given(st.sampled_from([2, 10]), st.lists(st.tuples(*[st.integers(0, 10**40)] * 2), min_size=1, max_size=3), st.integers(1, 60))
 def test_result_digits_at_any_size(base: int, numbers: list[tuple[int, int]], width: int) -> None:
     task = make_task(None, "a * b + a", base)

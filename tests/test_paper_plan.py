@@ -1,4 +1,4 @@
-"""results/plan-paper.toml holds the groups that claims wait for, every one is predicted, and its command is rehearsed on a small scale."""
+"""The plans at paper scale hold the groups that claims wait for, each is predicted, and their commands are rehearsed on a small scale."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 from empirical.runs.plan import read_plan
 from empirical.runs.spec import PRESETS
-from empirical.runs.store import load_runs
+from empirical.runs.store import Run, load_runs
 from tests.command import ROOT, called
 from verify.claims.lint import groups_of
 from verify.claims.schema import load_claims
 
 PLAN = ROOT / "results" / "plan-paper.toml"
+BY_TWO = ROOT / "results" / "plan-paper-by2.toml"
 #: a width, model, budget and test that a processor manages in seconds
 SMALL = {"width": 5, "test": "1-5", "preset": "local", "steps": 5, "batch": 8, "examples": 20, "seeds": [1, 2]}
 
@@ -21,8 +22,9 @@ SMALL = {"width": 5, "test": "1-5", "preset": "local", "steps": 5, "batch": 8, "
 def test_it_holds_the_groups_that_claims_wait_for() -> None:
     groups = {group.name: group for group in read_plan(PLAN)}
     awaited = {name for claim in load_claims(ROOT / "paper_claims.yaml").claims for name in groups_of(claim) if "-paper" in name}
+    (by_two,) = read_plan(BY_TWO)
     assert awaited
-    assert awaited <= set(groups)
+    assert awaited <= {*groups, by_two.name}
     sizes = {name: (group.spec.layers, group.spec.heads, group.spec.dim) for name, group in groups.items()}
     for name, preset in (("", "mini"), ("-micro", "micro"), ("-nano", "nano")):
         assert sizes[f"add-absolute-padded-paper{name}"] == PRESETS[preset]
@@ -45,21 +47,36 @@ def test_every_group_is_predicted(tmp_path: Path) -> None:
             assert found == {p: "exact" if 10**length % p == 0 else "truncation" for p in moduli}
 
 
-def test_its_command_is_rehearsed(tmp_path: Path) -> None:
-    """Two groups of one shape with their own domains, scaled down, as one ensemble on the processor."""
-    whole = tomllib.loads(PLAN.read_text())
-    common = {key: value for key, value in whole.items() if not isinstance(value, dict)} | SMALL
-    chosen = {name: whole[name] for name in ("add-absolute-padded-paper", "add-absolute-padded-paper-dab4")}
-    plan = tmp_path / "paper.toml"
+def rehearsed(tmp_path: Path, plan: Path, names: tuple[str, ...], small: dict[str, object]) -> list[Run]:
+    """Groups of a plan, scaled down, registered and trained as one ensemble on the processor."""
+    whole = tomllib.loads(plan.read_text())
+    common = {key: value for key, value in whole.items() if not isinstance(value, dict)} | small
+    chosen = {name: {key: value for key, value in whole[name].items() if key not in small} for name in names}
+    made = tmp_path / "paper.toml"
     lines = []
     for head, table in [("", common), *((f"[{name}]", table) for name, table in chosen.items())]:
         lines += [head, *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    plan.write_text("\n".join(lines))
-    words = (str(plan), "--results", str(tmp_path / "results"))
+    made.write_text("\n".join(lines))
+    words = (str(made), "--results", str(tmp_path / "results"))
     assert called("empirical", "register", *words).code == 0
     done = called("empirical", "sweep", *words, "--executor", "ensemble", "--device", "cpu", "--seconds", "500")
     assert done.code == 0, done.err
-    runs = load_runs(tmp_path / "results")
+    return list(load_runs(tmp_path / "results"))
+
+
+def test_multiplication_by_two_digits_is_rehearsed(tmp_path: Path) -> None:
+    """With all its trained lengths, whose products do not fit into 64 bits."""
+    small = {"layers": 1, "heads": 2, "dim": 16, "steps": 3, "batch": 8, "examples": 4, "seeds": [1, 2], "test": "40,90"}
+    runs = rehearsed(tmp_path, BY_TWO, ("mul-coupled-reversed-paper-by2",), small)
+    assert {run.result["ensemble"]["members"] for run in runs} == {2}
+    assert all(run.result["predictions"] for run in runs)
+    assert {(run.spec.train_domain, run.spec.training.longest) for run in runs} == {("by-2", 40)}
+
+
+def test_its_command_is_rehearsed(tmp_path: Path) -> None:
+    """Two groups of one shape with their own domains."""
+    chosen = ("add-absolute-padded-paper", "add-absolute-padded-paper-dab4")
+    runs = rehearsed(tmp_path, PLAN, chosen, SMALL)
     assert {(run.result["group"], run.spec.seed) for run in runs} == {(name, seed) for name in chosen for seed in (1, 2)}
     assert {run.result["ensemble"]["members"] for run in runs} == {4}
     assert all(run.result["predictions"] for run in runs)

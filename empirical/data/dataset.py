@@ -84,7 +84,7 @@ def chunks(data: DataSet) -> Iterator[list[str]]:
     """The lines, some thousands at a time; every chunk is a function of the seed and its number."""
     device = torch.device("cpu")
     sampler = PairSampler(data.domain.domain, data.domain.lengths, data.task.base, device, data.layout.shown)
-    renderer = Renderer(data.task, data.layout, device, lengths=data.domain.lengths)
+    renderer = Renderer(data.task, data.layout, device, lengths=data.domain.lengths, domain=data.domain.domain)
     seen: set[str] = set()
     left, idle, number = data.count, 0, 0
     while left:

@@ -17,7 +17,7 @@ from empirical.network.encodings.numbering import LINE, Numbering, make_numberin
 from empirical.runs.spec import RunSpec
 from theory.automata.machine_tasks import MachineFunction
 from theory.automata.machines import Machine
-from theory.language.domains import Box, Operand, boxes
+from theory.language.domains import Box, Operand, boxes, restricted, short_operand
 from theory.language.expressions import Expression, Given, bounds, evaluate, nodes, polynomial
 from theory.language.layouts import SPECIALS, Layout, Slot, Widths
 from theory.language.tasks import Task
@@ -223,18 +223,24 @@ class Lines:
 class Renderer:
     """Turns pairs into token sequences through theory's layout, vectorised over mixed shapes.
 
-    With `lengths`, all pairs are drawn at one of them: the shape of the lines is then known without looking at the pairs.
+    With `lengths`, all pairs are drawn at one of them, from `domain`: the shape of the lines is then known without looking at the pairs.
     """
 
     def __init__(
-        self, task: Task, layout: Layout, device: torch.device, numbering: Numbering = LINE, lengths: tuple[int, ...] | None = None
+        self,
+        task: Task,
+        layout: Layout,
+        device: torch.device,
+        numbering: Numbering = LINE,
+        lengths: tuple[int, ...] | None = None,
+        domain: str = "either",
     ) -> None:
         self.task, self.layout, self.device, self.numbering = task, layout, device, numbering
         self.tables: dict[tuple[Widths, ...], Table] = {}
         self.lengths = lengths
         self.known: tuple[tuple[Widths, ...], Tensor] | None = None
         if lengths is not None and layout.unpadded:
-            self.known = self._all_shapes(max(lengths))
+            self.known = self._all_shapes(max(lengths), domain)
 
     def lines(self, pairs: Pairs, expression: Expression | None = None, training: bool = False, noise: Noise | None = None) -> Lines:
         """Lines with the task's result, or with that of another expression (cut to the same width).
@@ -256,9 +262,10 @@ class Renderer:
         at_NT = None if self.numbering.kind == "line" else self.numbering.draw(table.place_ST[shape_N], training, noise)
         return Lines(token_NT, table.answer_ST[shape_N], at_NT, table.asked_Q)
 
-    def _all_shapes(self, longest: int) -> tuple[tuple[Widths, ...], Tensor] | None:
+    def _all_shapes(self, longest: int, domain: str) -> tuple[tuple[Widths, ...], Tensor] | None:
         """Every shape of unpadded lines, and its number by the digits of a, b and c; None where they are too many."""
-        digits = self.layout.widths(self.task, longest)
+        short = longest if (most := short_operand(domain)) is None else min(most, longest)
+        digits = self.layout.widths(restricted(self.task, domain), longest)._replace(b=short)
         shapes = tuple(Widths(*counts) for counts in product(*(range(1, count + 1) for count in digits)))
         if len(shapes) > MAX_SHAPES:
             return None
@@ -310,7 +317,8 @@ class Table:
 
 def renderer_of(spec: RunSpec, device: torch.device, training: bool = False) -> Renderer:
     """The renderer of a run, for any pairs or for those of its training."""
-    return Renderer(spec.make_task(), spec.make_layout(), device, make_numbering(spec), spec.train_lengths if training else None)
+    lengths = spec.train_lengths if training else None
+    return Renderer(spec.make_task(), spec.make_layout(), device, make_numbering(spec), lengths, spec.train_domain)
 
 
 def line_of_zeros(spec: RunSpec) -> Lines:

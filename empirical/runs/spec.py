@@ -12,7 +12,7 @@ from typing import Any
 from theory.automata.formats import from_json
 from theory.automata.machine_tasks import machine_task
 from theory.errors import InputError
-from theory.language.domains import Training, check_signs, make_training, parse_lengths
+from theory.language.domains import Training, check_signs, make_training, parse_lengths, restricted
 from theory.language.encodings import PRICEABLE, PRICED, SPARSE, Encoding, make_encoding
 from theory.language.layouts import Layout, make_layout
 from theory.language.tasks import Task, make_task
@@ -163,6 +163,7 @@ class RunSpec:
         make_training(self.test_domain, self.test_lengths)
         make_training(self.train_domain, self.train_lengths)
         check_signs(task, self.train_domain, self.test_domain)
+        restricted(task, self.train_domain)  # refuses a short b of a task that a machine gives, of which nothing is known
         layout.widths(task, longest)
         _ = self.offsets
 
