@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -14,7 +15,8 @@ from tests.command import called, refused
 from tests.test_domains import law
 from theory.automata.held import Held, held, held_transducer
 from theory.automata.machine_tasks import machine_task
-from theory.automata.machines import tabulate
+from theory.automata.machines import from_transducer, tabulate
+from theory.automata.serial import serial
 from theory.errors import InputError
 from theory.exact.closed_forms import NoClosedForm, closed_form
 from theory.language.domains import make_training, restricted
@@ -27,6 +29,7 @@ from theory.local.windows import Contexts, needed_window, smallest_window
 from theory.predictions.facts import Facts
 from theory.predictions.predict import predict
 from theory.proofs.properties import translation_by_direction
+from theory.proofs.verdicts import equivalence, recurrence
 
 #: (task, base, K) with a machine, least significant digit first
 SERIAL = [("a * b", 2, 1), ("a * b", 2, 2), ("a * b", 3, 1), ("a * b + b", 2, 2), ("a + b", 2, 1), ("2*a + b", 2, 2)]
@@ -65,6 +68,28 @@ def test_a_planted_machine_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = held_transducer(task)
     assert machine is not None
     assert machine.run(80, 5, 7) != task(80, 5)
+
+
+@pytest.mark.parametrize("expr", ["a * (b % 3)", "a * (b % 9) + 2 * (b % 9)", "b * (a % 3) * (a % 3) + 4", "2 * a + a * (b % 3)"])
+def test_the_machine_of_rests_is_the_same(expr: str) -> None:
+    """Built from what remains to be computed, with a proof of each cell; one of a further state, or of another task, does not pass."""
+    task = make_task(expr=expr, base=3)
+    found, mine = serial(task, "lsd"), held_transducer(task)
+    assert found.machine is not None
+    assert mine is not None
+    small = from_transducer(mine).minimal
+    assert len(found.machine.table) == len(small.table)
+    assert equivalence(found.machine, small).value
+    assert found.verdict.proof is not None
+    assert found.verdict.proof.check()
+    assert recurrence(found.machine).value is False
+    first = found.verdict.proof.proofs[0]
+    cells = [list(row) for row in first.machine.table]
+    cells[1][2] = (cells[1][2][0], (cells[1][2][1] + 1) % 3)
+    assert not replace(first, machine=replace(first.machine, table=tuple(map(tuple, cells)))).check()
+    assert not replace(first, task=make_task(expr=f"{expr} + a", base=3)).check()
+    assert not replace(first, rests=tuple(replace(rest, left=None) for rest in first.rests)).check()
+    assert serial(task, "msd").verdict.value is False
 
 
 @pytest.mark.parametrize("base", [2, 3])

@@ -4,6 +4,9 @@ For a polynomial P with integer coefficients, P(B*A + x, B*C + y) = c + B*P'(A, 
 states are the rests P'. For P mod p the rest of a step is P' mod (p / B) where B divides p, and a constant where x, y fix P mod p; where
 neither holds the digit is not fixed yet. A machine with delay d for f is one without delay for B^d * f, and a bounded f that depends on its
 low s >= 1 digits needs a delay of s - 1 at most. So the machine exists iff P has degree <= 1, or P mod p has low support.
+
+Where an operand is held (theory.automata.held), P is a polynomial in it and in x, and of its digits the first K count alone: rests know how
+many are left, and from then on P' is a polynomial in x.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import comb
 
+from theory.automata.held import Held, held
 from theory.automata.machines import Group, Machine, TooLarge, tabulate
 from theory.language.expressions import affine, evaluate, operands, polynomial
 from theory.language.tasks import Task, digit_count
@@ -53,10 +57,19 @@ class All:
 
 @dataclass(frozen=True)
 class Rest:
-    """What remains to be computed: terms(A, C) mod p, or terms(A, C) itself where p is 0."""
+    """What remains to be computed: terms(A, C) mod p, or terms(A, C) itself where p is 0.
+
+    Of an operand that is held the first `left` digits count, null of any other.
+    """
 
     p: int
     terms: Terms
+    left: int | None = None
+
+    @property
+    def later(self) -> int | None:
+        """How many count one digit on."""
+        return None if self.left is None else max(0, self.left - 1)
 
     def at(self, a: int, b: int) -> int:
         """The value of the terms."""
@@ -74,7 +87,7 @@ class Rest:
         return (self.p, dict(self.terms).get((0, 0), 0))
 
     def __lt__(self, other: Rest) -> bool:
-        return (self.order, self.terms) < (other.order, other.terms)
+        return (-(self.left or 0), self.order, self.terms) < (-(other.left or 0), other.order, other.terms)
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,8 @@ class ByRests:
     def _starts(self) -> bool:
         """The rest of the start is base^delay * f: the same terms (mod p), or the one value that f takes."""
         first, unit, inner = self.rests[self.machine.start], self.task.base**self.delay, self.task.inner
+        if (holding := held(self.task)) is not None:
+            return first == _whole(holding) and self.delay == 0 and _is_whole(self.task, holding)
         if polynomial(inner) is None:
             return False
         whole = (self.task.modulus or 0) * unit
@@ -111,8 +126,13 @@ class ByRests:
 
     def _step(self, before: Rest, group: Group, after: Rest, digit: int) -> bool:
         """before(B*A + x, B*C + y) = digit + B * after(A, C) for all A, C."""
-        base, x, y = self.machine.base, group[0], group[1] if len(group) == 2 else 0
-        grid = product(range(max(_top(before), _top(after)) + 1), repeat=2)
+        base, holding = self.machine.base, held(self.task)
+        x, y = _counting(before, group, holding)
+        grid = list(product(range(max(_top(before), _top(after)) + 1), repeat=2))
+        if after.left != before.later:
+            return False
+        if after.left == 0 and holding is not None:
+            grid = [point for point in grid if not point["ab".index(holding.operand)]]
         gaps = [before.at(base * a + x, base * c + y) - digit - base * after.at(a, c) for a, c in grid]
         if not before.p:
             return not after.p and not any(gaps)
@@ -122,6 +142,27 @@ class ByRests:
 
 def _top(rest: Rest) -> int:
     return max((max(key) for key, _ in rest.terms), default=0)
+
+
+def _counting(rest: Rest, group: Group, holding: Held | None) -> tuple[int, int]:
+    """The digits of a group that count: those of an operand that is read no more are 0."""
+    x, y = group[0], group[1] if len(group) == 2 else 0
+    if rest.left != 0 or holding is None:
+        return x, y
+    return (0, y) if holding.operand == "a" else (x, 0)
+
+
+def _whole(holding: Held) -> Rest:
+    """What is to be computed at the start."""
+    turned = {((i, j) if holding.operand == "b" else (j, i)): c for (i, j), c in holding.terms.items()}
+    return Rest(0, _terms(turned), holding.digits)
+
+
+def _is_whole(task: Task, holding: Held) -> bool:
+    """Whether the task is g(h)*x + u(h), at as many points as its degrees ask for; h stands below a modulus wherever it stands."""
+    size, degree = holding.base**holding.digits, max(j for _, j in holding.terms)
+    points = product(range(2), range(min(degree + 1, size)))
+    return all(task(*((x, h) if holding.operand == "b" else (h, x))) == holding.value(x, h) for x, h in points)
 
 
 @dataclass(frozen=True)
@@ -177,6 +218,8 @@ def by_rests(task: Task) -> Serial:
         Undecided: the low support is not decided.
     """
     base, p = task.base, task.modulus or 0
+    if (holding := held(task)) is not None:
+        return _built(task, 0, _whole(holding), ())
     if p and (far := never_periodic(task)) is not None:
         return Serial(far, "finite test sets")
     linear = affine(task.expression)
@@ -200,7 +243,7 @@ def by_rests(task: Task) -> Serial:
 
 
 def _built(task: Task, delay: int, start: Rest, refuted: tuple[Lookahead, ...]) -> Serial:
-    steps = _Steps(task.base, operands(task.expression))
+    steps = _Steps(task.base, operands(task.expression), held(task))
     machine = tabulate(task.base, steps.operands, start, steps)
     small = machine.minimal
     same = equivalence(machine, small).proof
@@ -230,8 +273,8 @@ class _NotFixed(Exception):
 class _Steps:
     """The step from rest to rest; keeps the rests that it met."""
 
-    def __init__(self, base: int, operands: int) -> None:
-        self.base, self.operands = base, operands
+    def __init__(self, base: int, operands: int, holding: Held | None) -> None:
+        self.base, self.operands, self.holding = base, operands, holding
         self.seen: set[Rest] = set()
 
     def __call__(self, rest: Rest, group: Group) -> tuple[Rest, int]:
@@ -245,7 +288,10 @@ class _Steps:
         if len(self.seen) * self.base**self.operands > MAX_STEPS:
             raise TooLarge(f"more than {len(self.seen) - 1} states in base {self.base}: machines of up to {MAX_STEPS} cells are built")
         base, p = self.base, rest.p
-        moved = _moved(rest.terms, base, group[0], group[1] if len(group) == 2 else 0)
+        moved = _moved(rest.terms, base, *_counting(rest, group, self.holding))
+        if rest.later == 0 and self.holding is not None:
+            gone = "ab".index(self.holding.operand)
+            moved = {key: c for key, c in moved.items() if not key[gone]}
         first = moved.get((0, 0), 0)
         if p and p % base:
             if any((Rest(p, tuple(moved.items())).at(a, b) - first) % p for a, b in rest.grid):
@@ -254,7 +300,7 @@ class _Steps:
             return Rest(0, _terms({(0, 0): following})), digit
         digit = first % base
         moved[0, 0] = first - digit
-        return Rest(p // base, _terms({key: c // base for key, c in moved.items()}, p // base)), digit
+        return Rest(p // base, _terms({key: c // base for key, c in moved.items()}, p // base), rest.later), digit
 
 
 def _terms(coefficients: dict[tuple[int, int], int], p: int = 0) -> Terms:

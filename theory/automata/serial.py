@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
+from theory.automata.held import held
 from theory.automata.machines import Group, Machine, TooLarge, tabulate
 from theory.automata.rests import MAX_STEPS, All, Serial, by_rests, carry_law, count_states
 from theory.errors import InputError
@@ -57,7 +58,7 @@ def _least_first(task: Task) -> Serial:
         return Serial(growing(task), "sections")
     if _is_quotient(expression):
         return _from_other_end(_division(task))
-    if polynomial(task.inner) is not None:
+    if polynomial(task.inner) is not None or held(task) is not None:
         return by_rests(task)
     if degrees(expression) == (0, 0) and (far := never_periodic(task)) is not None:
         return Serial(far, "finite test sets")
