@@ -6,11 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from empirical.data.lines import to_ints
+from empirical.runs.store import load_runs
+from empirical.study.evaluate import draw_test
+from empirical.study.measure import theory_says
 from tests.command import called, refused
 from tests.test_domains import law
 from theory.automata.held import Held, held, held_transducer
@@ -273,3 +279,19 @@ def test_refused() -> None:
     ):
         refused(called("theory", "predict", *arguments.split()), hint)
     assert "(by-2)" in called("theory", *["predict", "--task", "mul", "--train", "1-2", "--train-domain", "by-2", "--lengths", "3"]).out
+
+
+def test_a_run_knows_what_was_shown(tmp_path: Path) -> None:
+    """Tests are on the training domain unless another is named, and of pairs that it has not nothing is said."""
+    words = "run --task mul --base 3 --pe absolute --train 1-2 --train-domain by-1 --lengths 1-4 --preset local --steps 3 --batch 4"
+    done = called("empirical", *words.split(), "--results", str(tmp_path))
+    assert done.code == 0, done.err
+    (run,) = load_runs(tmp_path)
+    assert run.spec.test_domain == "by-1"
+    assert [theory_says(run.spec, 2, b, 1) for b in (2, 3, 4)] == [("exact", 4), ("undetermined", None), ("undetermined", None)]
+    pairs, new = draw_test(run.spec, 4, 200, torch.device("cpu"))
+    assert new
+    assert all(a >= 27 and b < 3 for a, b in zip(to_ints(pairs.a_ND, 3), to_ints(pairs.b_ND, 3), strict=True))
+    ordered = replace(run.spec, task="sub", train_domain="ordered", test_domain="ordered")
+    assert [theory_says(ordered, a, 4, 2)[0] for a in (4, 3)] == ["exact", "undetermined"]
+    refused(called("verify", "certify", run.spec.digest, "--results", str(tmp_path)), "certify runs with")

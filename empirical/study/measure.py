@@ -18,6 +18,7 @@ from empirical.runs.spec import RunSpec, canonical_json
 from empirical.runs.store import Run, load_model
 from empirical.study.evaluate import CHUNK, draw_test, evaluate, greedy, read_number
 from theory.errors import InputError
+from theory.language.domains import of_sort
 from theory.mistakes import Answered, Mistakes, summarise
 from theory.predictions.predict import predict
 
@@ -87,6 +88,8 @@ def theory_says(spec: RunSpec, a: int, b: int, length: int, steps: int | None = 
     truth, that of cut operands, or none.
     """
     task, cut = spec.make_task(), spec.base**spec.training.longest
+    if not of_sort(spec.train_domain, spec.base, a, b):  # such pairs were never shown, and test pairs are not like them
+        return "undetermined", None
     try:
         found = predict(task, spec.make_encoding(), spec.make_layout(), spec.training, (length,), spec.test_domain, steps)
     except InputError as error:

@@ -200,11 +200,17 @@ def parts(domain: str, length: int, base: int) -> tuple[Part, ...]:
     return tuple(found)
 
 
+def of_sort(domain: str, base: int, a: int, b: int) -> bool:
+    """Whether a pair is of the sort that the domain has, at whatever length."""
+    if (most := short_operand(domain)) is not None:
+        return b in range(base**most)
+    return a >= b or domain != "ordered"
+
+
 def contains(domain: str, length: int, base: int, a: int, b: int) -> bool:
     """Whether the domain has this pair at this length."""
     laws = boxes("either" if domain == "ordered" else domain, length, base)
-    inside = any(a in range(*box.a.range(base)) and b in range(*box.b.range(base)) for box in laws)
-    return inside and (a >= b or domain != "ordered")
+    return of_sort(domain, base, a, b) and any(a in range(*box.a.range(base)) and b in range(*box.b.range(base)) for box in laws)
 
 
 def check_signs(task: Task, *domains: str) -> None:
