@@ -51,7 +51,7 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("min(a, b)", "absolute", {"train": "1-2", "steps": 9_999, "base": 7}, "undetermined", "hypothesis", "drawn in part"),  # right when cut
     ("a", "rope", {"layout": "padded", "train": "1-3", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),
     ("a * b % 1", "absolute", {"steps": 1}, "exact", "conditional", "low digits suffice"),  # of no digits, nothing is drawn
-    ("a + b", "positional", {"train": "1-3", "steps": 1}, "truncation", "hypothesis", "zeros only, one layer"),
+    ("a + b", "positional", {"train": "1-2", "steps": 1}, "truncation", "hypothesis", "zeros only, one layer"),
     ("(a + b) % 100", "absolute", {"steps": 9_999}, "decays", "hypothesis", "low digits suffice, drawn"),
     ("(a + b) % 100", "absolute", {"steps": 30_000}, "exact", "hypothesis", "low digits suffice, keyed"),
     ("(a + b) % 100", "positional", {"steps": 100}, "exact", "conditional", "low digits suffice"),  # keys hold no digits
@@ -61,7 +61,9 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a + b", "rope", {"layout": "padded", "train": "1-3", "steps": 10_000}, "undetermined", "hypothesis", "drawn in part"),
     ("a + b", "learned", {"layout": "aligned"}, "truncation", "hypothesis", "zeros only, keyed"),
     ("a + b", "positional", {"layers": 2}, "undetermined", "hypothesis", "zeros only, open"),
-    ("a + b", "positional", {}, "truncation", "hypothesis", "zeros only, one layer"),
+    ("a + b", "positional", {"train": "1-2"}, "truncation", "hypothesis", "zeros only, one layer"),
+    ("a + b", "positional", {"train": "1-3"}, "undetermined", "hypothesis", "zeros only, open"),
+    ("3 * a", "positional", {}, "truncation", "hypothesis", "zeros only, one layer"),
     ("digitsum(a)", "positional", {}, "truncation", "hypothesis", "zeros only"),
     ("(a + b) % 100", "positional", {}, "exact", "conditional", "low digits suffice"),
     ("(a + b) % 100", "positional", {"layers": 2}, "exact", "hypothesis", "low digits suffice, layered"),

@@ -26,6 +26,7 @@ from theory.proofs.properties import Property
 from theory.words import counted
 
 FEW = 3  # trained places up to which tasks of a and b were hardly ever cut on 95 % before EARLY steps; of four and five some were
+PAIRED = 2  # trained places up to which one layer of positional attention cut tasks of a and b; of three none of five groups did
 QUICK = 30_000  # situations to follow for a prediction while the user waits
 
 
@@ -140,7 +141,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
         if encoding.sparse:
             yield Applied("zeros only, sparse", (zeros, cut, PRICED))
-        if task.result_width(longer) > n and encoding.layers == 1:
+        if task.result_width(longer) > n and encoding.layers == 1 and (n <= PAIRED or operands(task.expression) == 1):
             yield Applied("zeros only, one layer", (zeros, cut, ONCE))
         if task.result_width(longer) > n:
             open_top = f"the query of c_{n} had no digit of its own place to read in training: nothing taught it where not to look"
