@@ -25,7 +25,7 @@ from theory.automata.machines import from_transducer, tabulate
 from theory.automata.serial import serial
 from theory.errors import InputError
 from theory.exact.closed_forms import NoClosedForm, closed_form
-from theory.language.domains import make_training, restricted
+from theory.language.domains import make_training, of_sort, plain, restricted
 from theory.language.encodings import make_encoding
 from theory.language.layouts import encode, make_layout
 from theory.language.tasks import Task, digit_count, make_task
@@ -151,7 +151,7 @@ def test_contexts_from_the_most_significant_digit(expr: str, base: int, most: in
     task, domain = make_task(expr=expr, base=base), f"by-{most}"
     machine = local_machine(task, "msd", domain)
     assert machine is not None
-    for visible in (2, 4, 5):
+    for visible in (2, 4, 5, 6, 7):
         reached: set[tuple[int, ...]] = set()
         for length in range(1, 7 if base == 2 else 5):
             reached |= contexts(task, "msd", domain, length, visible).keys()
@@ -255,14 +255,56 @@ def test_facts_of_all_pairs_are_facts_of_some() -> None:
     assert Facts(make_task(expr="b % 5", base=3), "either").support.value is False
 
 
-def test_nothing_is_shown_beyond_the_short_digits() -> None:
-    """Twins: each pair has one in the domain with the same value of the restricted task, and of the task where it is in the domain."""
-    task = make_task("mul", base=3)
-    cut = restricted(task, "by-1")
+@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("expr", ["a * b", "a * (b % 3)", "a * (b % 9) + b % 27", "max(b // 3 - a, b % 5)", "(a + b) % 7"])
+def test_the_domain_shows_the_task_on_low_digits(expr: str, most: int) -> None:
+    """In the domain the task, what is left of it and f(a, b mod B^K) agree; of its sort are the pairs of its boxes."""
+    task, domain = make_task(expr=expr, base=3), f"by-{most}"
+    cut, left = restricted(task, domain), plain(task, domain)
     for a in range(30):
         for b in range(30):
-            assert cut(a, b) == cut(a, b % 3) == task(a, b % 3)
-            assert ((a, b) in law("by-1", digit_count(a, 3), 3)) == (b < 3)
+            assert cut(a, b) == cut(a, b % 3**most) == task(a, b % 3**most)
+            inside = (a, b) in law(domain, digit_count(a, 3), 3)
+            assert inside == of_sort(domain, 3, a, b) == (b < 3**most and digit_count(b, 3) <= digit_count(a, 3))
+            assert not inside or task(a, b) == left(a, b)
+
+
+def test_what_a_short_operand_makes_idle_changes_nothing() -> None:
+    """a * (b % 9) is a * b where b has one digit; what is not shown of a held operand is not said to be found."""
+    for expr in ("a * b", "a * (b % 3)", "a * (b % 9)"):
+        assert outcome(expr, "coupled", "padded") == ("operand held, lifted", "decays")
+    assert outcome("a + b % 3", "abacus", "padded") == outcome("a + b", "abacus", "padded") == ("shift lifts", "decays")
+    assert outcome("b % 27", "absolute", "padded")[0] == "low digits suffice, keyed"
+    assert outcome("a * b", "coupled", "padded", "by-4")[0] == "operand held, lifted"  # of four trained digits
+    assert outcome("a * b", "coupled", "padded", "by-5") == ("no rule", "undetermined")
+    assert outcome("max(b // 3 - a, 0)", "relative", "interleaved", "by-2")[1] == "undetermined"  # is 0 on every pair
+
+
+@pytest.mark.parametrize(
+    ("expr", "most", "window", "trained"), [("5*a + b", 2, 3, "1-2"), ("3*a + b", 2, 3, "1-2"), ("2*a + 3*b", 1, 4, "2")]
+)
+def test_a_context_that_the_domain_makes_plain_is_no_guess(expr: str, most: int, window: int, trained: str) -> None:
+    """Ambiguous for all pairs, but not for those with a short b: a number, by enumeration."""
+    task, domain, training = make_task(expr=expr, base=2), f"by-{most}", make_training(f"by-{most}", trained)
+    machine = local_machine(task, "lsd", domain)
+    assert machine is not None
+    true: dict[tuple[int, ...], set[int]] = defaultdict(set)
+    votes: dict[tuple[int, ...], dict[int, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    for length in range(1, 9):
+        for share, line in weighted(task, "lsd", domain, length):
+            for t in range(3, len(line), 3):
+                context = tuple(line[max(0, t - window - 1) : t])
+                true[context].add(line[t])
+                votes[context][line[t]] += share * (length in training.lengths)
+    best = {context: max(sorted(found), key=found.__getitem__) for context, found in votes.items()}
+    length = training.longest + 1
+    lines = list(weighted(task, "lsd", domain, length))
+    contexts_of = [[(tuple(line[max(0, t - window - 1) : t]), line[t]) for t in range(3, len(line), 3)] for _, line in lines]
+    said = Majority(task, machine, window, training).accuracy(domain, length)
+    known = all(len(true[context]) == 1 or sum(votes[context].values()) for row in contexts_of for context, _ in row)
+    assert known
+    right = (all(best[context] == answer for context, answer in row) for row in contexts_of)
+    assert said == sum(share * each for (share, _), each in zip(lines, right, strict=True))
 
 
 def test_refused() -> None:
@@ -292,6 +334,7 @@ def test_a_run_knows_what_was_shown(tmp_path: Path) -> None:
     pairs, new = draw_test(run.spec, 4, 200, torch.device("cpu"))
     assert new
     assert all(a >= 27 and b < 3 for a, b in zip(to_ints(pairs.a_ND, 3), to_ints(pairs.b_ND, 3), strict=True))
+    assert theory_says(replace(run.spec, train_domain="by-2", test_domain="by-2"), 1, 5, 2) == ("undetermined", None)  # b is the longer
     ordered = replace(run.spec, task="sub", train_domain="ordered", test_domain="ordered")
     assert [theory_says(ordered, a, 4, 2)[0] for a in (4, 3)] == ["exact", "undetermined"]
     refused(called("verify", "certify", run.spec.digest, "--results", str(tmp_path)), "certify runs with")

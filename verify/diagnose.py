@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from theory.language.domains import MAX_LENGTH, Training, check_signs
+from theory.language.domains import MAX_LENGTH, Training, check_signs, of_sort, short_operand
 from theory.language.tasks import Task, digit_count
 from theory.mistakes import Answered, Mistakes, Tally, classify, constant_of, summarise
 from theory.predictions.matrix import advise
@@ -143,6 +143,9 @@ def diagnose(task: Task, training: Training, rows: Sequence[Answered]) -> Diagno
     if longest > MAX_LENGTH:
         raise InputError(f"operands of {longest} digits in base {task.base}: at most {MAX_LENGTH} are diagnosed")
     check_signs(task, training.domain)
+    other = next(((a, b) for a, b, _ in rows if not of_sort(training.domain, task.base, a, b)), None)
+    if short_operand(training.domain) is not None and other is not None:
+        raise InputError(f"a = {other[0]}, b = {other[1]}: no pair of the domain {training.domain}, leave such rows out")
     task.result_width(longest)
     found = summarise(task, training.longest, rows)
     repeated = len(rows) - len({(a, b) for a, b, _ in rows})

@@ -15,6 +15,7 @@ from torch import Tensor
 from empirical.data.lines import Pairs, PairSampler
 from empirical.data.noise import Noise, integers
 from empirical.runs.spec import RunSpec
+from theory.automata.held import held
 from theory.automata.machines import TooLarge
 from theory.errors import InputError
 from theory.language.domains import Part, parts
@@ -29,8 +30,8 @@ class CarrySampler(PairSampler):
     def __init__(self, spec: RunSpec, device: torch.device) -> None:
         task, base = spec.make_task(), spec.base
         machine = local_machine(task, "lsd")
-        if machine is None:
-            raise InputError(f"sampling carries: no finite machine is known that computes {task.text} from the least significant digit")
+        if machine is None or held(task) is not None:  # which keeps more than carries
+            raise InputError(f"sampling carries: no machine of carries is known that computes {task.text} from the least significant digit")
         self.base, self.width, self.shown = base, max(spec.train_lengths), spec.make_layout().shown
         states = sorted(machine.reachable)
         kinds = len(parts(spec.train_domain, self.width, base)) * len(spec.train_lengths)

@@ -159,9 +159,8 @@ def _whole(holding: Held) -> Rest:
 
 
 def _is_whole(task: Task, holding: Held) -> bool:
-    """Whether the task is g(h)*x + u(h), at as many points as its degrees ask for; h stands below a modulus wherever it stands."""
-    size, degree = holding.base**holding.digits, max(j for _, j in holding.terms)
-    points = product(range(2), range(min(degree + 1, size)))
+    """Whether the task is g(h)*x + u(h): at every h, and at as many x as its degree asks for; h stands below a modulus everywhere."""
+    points = product(range(max(degrees(task.expression)) + 2), range(holding.base**holding.digits))
     return all(task(*((x, h) if holding.operand == "b" else (h, x))) == holding.value(x, h) for x, h in points)
 
 

@@ -5,7 +5,7 @@ are drawn from them. Ordered operands (a >= b) make no boxes, as a and b are not
 differ is known, their digit pairs at different places are. So every domain has parts, and counts that go digit by digit sum over these.
 
 In `by-K` the second operand stays short however long the first is, as in N x 2 multiplication. There f is f(a, b mod B^K), and what holds
-of that function for all pairs holds in the domain, as each pair has a twin in it with the same value.
+of that function for all pairs holds in the domain. What does not hold need not fail there: (0, B) is a pair of no length.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from theory.errors import InputError
-from theory.language.expressions import Binary, Const, Var, operands, substitute
+from theory.language.expressions import Binary, Call, Const, Expression, Var, operands, substitute
+from theory.language.tasks import digit_count
 
 if TYPE_CHECKING:
     from theory.language.tasks import Task
@@ -29,11 +30,11 @@ DOMAINS = {
     "both": "D_abn: both operands have exactly n digits, uniform",
     "sampler": "the papers' sampler: a coin chooses which operand has exactly n digits, the other is uniform below B^n",
 }
-#: every domain
+#: every domain; for K stands a number, as in by-2
 LAWS = {
     **DOMAINS,
     "ordered": "a pair of D_n, swapped where a < b: a >= b, and a has exactly n digits",
-    "by-K": "N x K, such as by-2: a has exactly n digits, b at most K (and at most n), uniform",
+    "by-K": "N x K: a has exactly n digits, b at most K (and at most n), uniform",
 }
 BY = re.compile(r"by-([1-9]\d{0,2})", re.ASCII)
 MAX_LENGTH = 1000
@@ -72,8 +73,14 @@ class Box:
     b: Operand
 
 
-def unknown(domain: str) -> InputError:
-    return InputError(f"unknown domain {domain!r}: choose from {', '.join(LAWS)}")
+def check_domain(domain: str) -> None:
+    """Refuse an unknown domain.
+
+    Raises:
+        InputError: with those that there are.
+    """
+    if domain not in (*DOMAINS, "ordered") and short_operand(domain) is None:
+        raise InputError(f"unknown domain {domain!r}: choose from {', '.join(LAWS)}")
 
 
 def short_operand(domain: str) -> int | None:
@@ -93,16 +100,18 @@ def selects(domain: str) -> bool:
 def shows(trained: str, tested: str) -> bool:
     """Whether a training domain has the sort of pairs that a test domain has.
 
-    >>> shows("by-2", "by-1"), shows("by-2", "either"), shows("either", "by-2"), shows("ordered", "by-2")
-    (True, False, True, False)
+    >>> shows("by-2", "by-1"), shows("by-2", "either"), shows("either", "by-2"), shows("both", "by-2"), shows("ordered", "by-2")
+    (True, False, True, False, False)
     """
     if (most := short_operand(trained)) is not None:
         return (asked := short_operand(tested)) is not None and asked <= most
+    if short_operand(tested) is not None:
+        return trained in ("either", "sampler")
     return trained == tested or trained != "ordered"
 
 
-def restricted(task: Task, domain: str) -> Task:
-    """The task as the domain shows it: f(a, b mod B^K) in by-K, where b has no further digits; else the task itself.
+def plain(task: Task, domain: str) -> Task:
+    """The task without what a short b makes idle: b % m is b in by-K where m >= B^K; elsewhere the task itself.
 
     Raises:
         InputError: a task that is given by a machine, on a short b.
@@ -112,8 +121,43 @@ def restricted(task: Task, domain: str) -> Task:
         return task
     if task.machine is not None:
         raise InputError(f"domain {domain}: what a machine's facts become where b is short is not known: use either, both or sampler")
+    return replace(task, expression=_idle(task.expression, task.base**most))
+
+
+def _idle(expression: Expression, size: int) -> Expression:
+    match expression:
+        case Binary("%", Var("b"), Const(m)) if m >= size:
+            return Var("b")
+        case Binary(op, left, right):
+            return Binary(op, _idle(left, size), _idle(right, size))
+        case Call(args=args):
+            return replace(expression, args=tuple(_idle(arg, size) for arg in args))
+    return expression
+
+
+def restricted(task: Task, domain: str) -> Task:
+    """f(a, b mod B^K), which the task is in by-K, as b has no further digits there; elsewhere the task itself.
+
+    Raises:
+        InputError: as `plain`.
+    """
+    short, most = plain(task, domain), short_operand(domain)
+    if most is None or operands(short.expression) == 1:
+        return short
     low = Binary("%", Var("b"), Const(task.base**most))
-    return replace(task, expression=substitute(task.expression, {"a": Var("a"), "b": low}))
+    return replace(short, expression=_low(substitute(short.expression, {"a": Var("a"), "b": low})))
+
+
+def _low(expression: Expression) -> Expression:
+    """With (b % M) % m as b % m where m divides M."""
+    match expression:
+        case Binary("%", Binary("%", Var("b"), Const(size)), Const(m)) if size % m == 0:
+            return Binary("%", Var("b"), Const(m))
+        case Binary(op, left, right):
+            return Binary(op, _low(left), _low(right))
+        case Call(args=args):
+            return replace(expression, args=tuple(map(_low, args)))
+    return expression
 
 
 def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
@@ -138,7 +182,8 @@ def boxes(domain: str, length: int, base: int) -> tuple[Box, ...]:
         return (Box(Fraction(1, 2), exact, upto), Box(Fraction(1, 2), upto, exact))
     if domain == "either":  # exact x upto, and shorter x exact
         return (Box(Fraction(base, base + 1), exact, upto), Box(Fraction(1, base + 1), Operand(length - 1, False), exact))
-    raise unknown(domain)
+    check_domain(domain)
+    raise AssertionError("a domain without boxes")
 
 
 @dataclass(frozen=True)
@@ -203,7 +248,7 @@ def parts(domain: str, length: int, base: int) -> tuple[Part, ...]:
 def of_sort(domain: str, base: int, a: int, b: int) -> bool:
     """Whether a pair is of the sort that the domain has, at whatever length."""
     if (most := short_operand(domain)) is not None:
-        return b in range(base**most)
+        return b < base**most and digit_count(b, base) <= digit_count(a, base)  # a has the length of the pair
     return a >= b or domain != "ordered"
 
 
@@ -226,8 +271,8 @@ def check_signs(task: Task, *domains: str) -> None:
 
 def domain_of_tests(domain: str | None, trained: str) -> str:
     """The test domain where one is named; else that of training if it has pairs of one sort alone, or `either`."""
-    if domain is not None and domain not in (*DOMAINS, "ordered") and short_operand(domain) is None:
-        raise unknown(domain)
+    if domain is not None:
+        check_domain(domain)
     return domain or (trained if selects(trained) else "either")
 
 
@@ -263,8 +308,7 @@ def make_training(domain: str, lengths: str | tuple[int, ...]) -> Training:
     >>> make_training("either", "4").region(7)
     'upward'
     """
-    if domain not in (*DOMAINS, "ordered") and short_operand(domain) is None:
-        raise unknown(domain)
+    check_domain(domain)
     return Training(domain, parse_lengths(lengths) if isinstance(lengths, str) else lengths)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from theory.automata.held import held_transducer
 from theory.automata.transducers import Transducer, affine_transducer, borrow_transducer, quotient_transducer
-from theory.language.domains import restricted, short_operand
+from theory.language.domains import plain, restricted, short_operand
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
 
@@ -23,8 +23,8 @@ X, Y, C = range(3)
 
 def local_machine(task: Task, direction: str, domain: str = "either") -> Transducer | None:
     """The finite machine that computes the task in this direction, on a domain (a >= b where it needs order); None where none is known."""
-    if (shown := restricted(task, domain)) is not task:
-        return local_machine(task, direction) or local_machine(shown, direction)
+    if short_operand(domain) is not None:
+        return local_machine(plain(task, domain), direction) or local_machine(restricted(task, domain), direction)
     if task.machine is not None:
         return task.machine.transducer if task.machine.direction == direction else None
     if direction == "msd":
@@ -126,7 +126,7 @@ def _beside_short(machine: Transducer, most: int, shown: str) -> Source:
             return None
         after, digit = machine.step(inner, x, y)
         left = left - 1 if left is not None else most - 1 if y else None
-        return (after, "end" if place == "top" and x == y == 0 else "below", left), digit
+        return (after, "end" if place == "top" and x == 0 else "below", left), digit
 
     if machine.direction == "lsd":
         return Source(machine.base, frozenset([(machine.start, most)]), below, shown)

@@ -22,14 +22,15 @@ from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from math import lcm, prod
+from typing import Any
 
 from theory.automata.machines import TooLarge
 from theory.automata.transducers import Transducer
-from theory.language.domains import Group, Part, Training, parts
+from theory.language.domains import Group, Part, Training, parts, short_operand
 from theory.language.encodings import Encoding
 from theory.language.layouts import Layout
 from theory.language.tasks import Task
-from theory.local.inputs import local_machine
+from theory.local.inputs import Source, all_inputs, local_machine
 
 MAX_NODES = 40_000  # states times memories
 QUICK = 400  # of them, for a prediction while the user waits
@@ -57,7 +58,8 @@ class Majority:
         self.task, self.machine, self.shown = task, machine, len(shown)
         self.sees = window + 1 - self.shown  # tokens before a group: its query sees its other operand digits, too
         self.free = Group(range(task.base), range(task.base))
-        self.states = self._memories(limit)
+        self.source = None if short_operand(training.domain) is None else all_inputs(machine, training.domain)
+        self.states = self._memories(limit) if self.source is None else self._memories_of(self.source, limit)
         self.votes = self._count(training)
         self.moves: dict[Group, dict[Node, dict[Node, int]]] = {}
         start = self._last((BOS,), self.sees)
@@ -73,11 +75,18 @@ class Majority:
             return self.machine.step(told, x, y)[1]
         votes = self.votes.get((told, (x, y)[: self.shown]))
         if votes is None:
-            possible = {self.machine.step(state, x, y)[1] for state in self.states[told]}
+            possible = self._possible(told, x, y)
             if len(possible) > 1:
                 raise Unseen
             return possible.pop()
         return max(sorted(votes), key=votes.__getitem__)
+
+    def _possible(self, told: Memory, x: int, y: int) -> set[int]:
+        """The true answers to digits x, y behind a memory."""
+        if self.source is None:
+            return {self.machine.step(state, x, y)[1] for state in self.states[told]}
+        steps = (self.source.step(state, x, y) for state in self.situations[told])
+        return {step[1] for step in steps if step is not None}
 
     def accuracy(self, domain: str, length: int) -> Fraction | None:
         """The share of the domain's lines of this length that are right; None where an answer is not predicted."""
@@ -128,6 +137,21 @@ class Majority:
                 raise TooLarge(f"more than {limit} memories")
             lines = {(s, m): 1 for s, m in self._advance(lines, self.free) if s not in found.get(m, ())}
         return found
+
+    def _memories_of(self, source: Source, limit: int) -> dict[Memory, set[int]]:
+        """The same where not all pairs can follow; what can is kept in `situations`, by memory."""
+        seen: set[tuple[Any, Memory]] = set()
+        frontier: set[tuple[Any, Memory]] = {(state, self._last((BOS,), self.sees)) for state in source.starts}
+        while frontier:
+            seen |= frontier
+            if len(seen) > limit:
+                raise TooLarge(f"more than {limit} memories")
+            steps = ((memory, x, y, source.step(state, x, y)) for state, memory in frontier for x, y in self.free)
+            frontier = {(after[0], self._remember(memory, x, y, after[1])) for memory, x, y, after in steps if after is not None} - seen
+        self.situations: dict[Memory, set[Any]] = defaultdict(set)
+        for state, memory in seen:
+            self.situations[memory].add(state)
+        return {memory: {state[0] for state in states} for memory, states in self.situations.items()}
 
     # -------------------------------------------------------------------------------------------------------------- training
 

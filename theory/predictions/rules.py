@@ -46,6 +46,7 @@ def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, d
 def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, steps: int) -> Iterator[Applied]:
     n, family, facts = training.longest, encoding.family, Facts(task, training.domain)
     invariance, support = facts.invariance, facts.support
+    held = facts.held if facts.held is not None and facts.held.digits <= n else None  # else training does not show all of its digits
     in_order = training.domain == "ordered" and operands(task.expression) == 2  # of a alone no order can be lost
     longer = min(n + 1, layout.width) if layout.fixed else n + 1
     causal = facts.causal(layout)
@@ -98,7 +99,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
     lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
     if family == "randomised":
         drawn = "positions are drawn from a range that holds every line asked for, so longer lines show no unseen position"
-        if invariance.value is False and support.value is False and facts.held is None:
+        if invariance.value is False and support.value is False and held is None:
             none = f"but no translation-invariant rule exists to carry over: {invariance.certificate}"
             yield Applied("order without a rule", (drawn, none))
         alone = f"but the order alone is the same in every draw, and there {lift.certificate}: no rule decides what is learned"
@@ -108,9 +109,9 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
     if lift.value and shifts and not constant and (local.value or facts.starts_apart(layout)):
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
-        if facts.held is not None and layout.separated and not tail:
+        if held is not None and layout.separated and not tail:
             yield Applied("operand held, lifted", (*shared, MARKED, dilution(task, n, 2 * n, layout.shown)))
-        if facts.held is not None:
+        if held is not None:
             yield Applied("operand held", (*shared, HELD))
         if tail:
             yield _tailed(task, layout, training, longer, local.value is True, shared)
@@ -136,7 +137,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         if encoding.keyed and encoding.priced:
             yield Applied("zeros only, priced", (zeros, cut, LEFT))
         if encoding.keyed and steps < LATE:
-            yield _drawn("zeros only, drawn", _untold(task, n, domain), steps, (zeros, cut, DRAWN))
+            yield _drawn("zeros only, drawn", _untold(facts, n, domain), steps, (zeros, cut, DRAWN))
         if encoding.keyed:
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
         if encoding.sparse:
@@ -149,7 +150,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         yield Applied("zeros only", (zeros, cut, "every digit of the result stands at a trained place"))
     if constant:
         yield Applied("no rule", (same, "but longer inputs use position codes of their own, and no rule decides what they do"))
-    if facts.held is not None:
+    if held is not None:
         yield Applied("operand held", (f"the shift does not lift: {why}", invariance.certificate, HELD))
     if invariance.value is False:
         other = "longer inputs use codes that training shows with other digits, but no translation-invariant rule exists to carry over"
@@ -164,7 +165,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
             yield Applied("cut out of order", (f"the shift does not lift: {why}", f"{marks} {n} on, but cut operands: {UNORDERED}"))
         if steps < LATE:
             marked = f"the shift does not lift: {why}", f"{marks} {n} on", DRAWN
-            yield _drawn("fixed marks, drawn", _untold(task, n, domain), steps, marked)
+            yield _drawn("fixed marks, drawn", _untold(facts, n, domain), steps, marked)
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
     yield Applied("no rule", (f"no rule decides this case: {lift.certificate}; {local.certificate}",))
 
@@ -179,15 +180,16 @@ def _drawn(name: str, untold: str, steps: int, facts: tuple[str, ...]) -> Applie
     return Applied(name, (*facts, f"{after} they still draw: less than 95 % of the answers at length n+1 are as cut"))
 
 
-def _untold(task: Task, n: int, domain: str) -> str:
+def _untold(facts: Facts, n: int, domain: str) -> str:
     """Why it is not told that a task whose operands are cut in part is right on fewer than 5 % one digit on; nothing where it is."""
+    task = facts.task
     if n > FEW:
         return f"some networks cut operands of {n} trained digits as soon"
     if task.machine is not None or operands(task.expression) < 2:
         return "some networks cut a alone as soon"
     if (right_cut := _worth_cut(task, n, domain)) is None:
         return "how often cut operands give the truth is not counted"
-    low, high = bounds(task.expression, task.base ** (n + 1) - 1)
+    low, high = bounds(facts.restricted.expression, task.base ** (n + 1) - 1)
     chance = right_cut + (1 - right_cut) * Fraction(1, high - low + 1)
     return "" if chance < FAILING else f"cut operands and blind guesses are right on {float(100 * chance):.3g} % at length {n + 1}"
 

@@ -157,9 +157,9 @@ def _affine_msd(alpha: int, beta: int, gamma: int, base: int) -> Property:
 def _holding(found: Held) -> dict[str, Property]:
     """lsd, with t >= K and h = 1 in the digits read, f(u + B^t*v) grows with x as B^t*g(1)*x, and w + B^t*f(v) as B^t*g(h of v)*x; msd,
     with m >= K, floor(f(B^m*v) / B^m) = g(0)*x + floor(u(0) / B^m), which is f(v) for one slope g alone."""
-    low = f"the low {counted(found.digits, 'digit')} of {found.operand}"
+    low = f"the lowest digit of {found.operand}" if found.digits == 1 else f"the low {found.digits} digits of {found.operand}"
     machine = f"a finite machine with at most {short(found.states)} states holds {low} to the end, so that its start never recurs"
-    return {"lsd": Property(False, machine), "msd": Property(False, f"every digit depends on {low}, which are read last")}
+    return {"lsd": Property(False, machine), "msd": Property(False, f"every digit depends on {low}, read last")}
 
 
 def _quotient_lsd(q: int, base: int) -> Property:
