@@ -237,6 +237,7 @@ def test_predictions() -> None:
     assert outcome("(a * b) % 9", "absolute", "padded", "by-2", "by-1") == ("low digits suffice, keyed", "exact")
     for tested in ("either", "both", "by-3"):
         assert outcome("a * b", "absolute", "padded", "by-2", tested) == ("pairs unseen", "undetermined")
+    assert outcome("a * b", "absolute", "padded", "both", "by-1") == ("pairs unseen", "undetermined")
     assert outcome("a * b", "banded", "aligned") == ("band undecided", "undetermined")
     assert outcome("a + b", "relative", "aligned") == ("zero tail", "undetermined")
     assert outcome("a * b", "randomised", "padded") == ("order alone", "undetermined")

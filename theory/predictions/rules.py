@@ -37,8 +37,8 @@ def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, d
     digits still draw; null stands for as many as it takes.
     """
     if not shows(training.domain, domain):
-        short = short_operand(training.domain)
-        sort = "with a >= b" if short is None else f"with a b of at most {counted(short, 'digit')}"
+        sorts = {"ordered": "with a >= b", "both": "of full length"}
+        sort = sorts.get(training.domain) or f"with a b of at most {counted(short_operand(training.domain) or 0, 'digit')}"
         return Applied("pairs unseen", (f"training shows operands {sort} alone, and no rule says what is done with others",))
     return next(_applicable(task, encoding, layout, training, domain, LATE if steps is None else steps))
 
