@@ -90,6 +90,11 @@ def test_carries_of_a_task_without_a_machine_are_refused() -> None:
         sampler_of(replace(TINY, task="mul", sampling="carries"), CPU)
 
 
+def test_carries_of_a_machine_that_holds_b_are_refused() -> None:
+    with pytest.raises(InputError, match="holds the digits of b too"):
+        sampler_of(replace(TINY, task="", expr="a * (b % 3)", sampling="carries"), CPU)
+
+
 def test_a_curriculum_lets_lengths_in_one_by_one() -> None:
     spec = replace(TINY, train_lengths=(1, 3, 4), width=4, test_lengths=(1,), curriculum=30, steps=40)
     stream = Stream(spec, CPU)

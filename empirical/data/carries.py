@@ -30,8 +30,10 @@ class CarrySampler(PairSampler):
     def __init__(self, spec: RunSpec, device: torch.device) -> None:
         task, base = spec.make_task(), spec.base
         machine = local_machine(task, "lsd")
-        if machine is None or held(task) is not None:  # which keeps more than carries
-            raise InputError(f"sampling carries: no machine of carries is known that computes {task.text} from the least significant digit")
+        if machine is None:
+            raise InputError(f"sampling carries: no finite machine is known that computes {task.text} from the least significant digit")
+        if (kept := held(task)) is not None:
+            raise InputError(f"sampling carries: the machine of {task.text} holds the digits of {kept.operand} too; its states are not carries")
         self.base, self.width, self.shown = base, max(spec.train_lengths), spec.make_layout().shown
         states = sorted(machine.reachable)
         kinds = len(parts(spec.train_domain, self.width, base)) * len(spec.train_lengths)
