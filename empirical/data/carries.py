@@ -33,7 +33,7 @@ class CarrySampler(PairSampler):
         if machine is None:
             raise InputError(f"sampling carries: no finite machine is known that computes {task.text} from the least significant digit")
         if (kept := held(task)) is not None:
-            raise InputError(f"sampling carries: the machine of {task.text} holds the digits of {kept.operand} too; its states are not carries")
+            raise InputError(f"sampling carries: the machine of {task.text} holds digits of {kept.operand}: its states are no carries")
         self.base, self.width, self.shown = base, max(spec.train_lengths), spec.make_layout().shown
         states = sorted(machine.reachable)
         kinds = len(parts(spec.train_domain, self.width, base)) * len(spec.train_lengths)
