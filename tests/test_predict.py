@@ -39,8 +39,7 @@ def predicted(
 CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     # expression, encoding, further arguments, upward outcome, status, rule
     ("a + b", "absolute", {}, "truncation", "hypothesis", "zeros only, keyed"),
-    ("a + b", "absolute", {"train": "1-3", "steps": 30_000}, "truncation", "hypothesis", "zeros only, keyed"),
-    ("a + b", "absolute", {"train": "1-3", "steps": 29_999}, "undetermined", "hypothesis", "drawn in part"),
+    ("a + b", "absolute", {"train": "1-3", "steps": 10**9}, "undetermined", "hypothesis", "drawn in part"),  # the limit alone is told
     ("a + b", "absolute", {"train": "1-3", "steps": 10_000}, "undetermined", "hypothesis", "drawn in part"),
     ("a + b", "absolute", {"train": "1-3", "steps": 9_999}, "fails", "hypothesis", "zeros only, drawn"),
     ("a + b", "absolute", {"train": "1-4", "steps": 9_999}, "undetermined", "hypothesis", "drawn in part"),  # cut by some networks
@@ -53,9 +52,12 @@ CASES: list[tuple[str, str, dict[str, Any], str, str, str]] = [
     ("a * b % 1", "absolute", {"steps": 1}, "exact", "conditional", "low digits suffice"),  # of no digits, nothing is drawn
     ("a + b", "positional", {"train": "1-2", "steps": 1}, "truncation", "hypothesis", "zeros only, one layer"),
     ("(a + b) % 100", "absolute", {"steps": 9_999}, "decays", "hypothesis", "low digits suffice, drawn"),
-    ("(a + b) % 100", "absolute", {"steps": 30_000}, "exact", "hypothesis", "low digits suffice, keyed"),
+    ("(a + b) % 100", "absolute", {"steps": 30_000}, "undetermined", "hypothesis", "drawn in part"),
     ("(a + b) % 100", "positional", {"steps": 100}, "exact", "conditional", "low digits suffice"),  # keys hold no digits
-    ("a + b", "priced", {"layers": 2, "steps": 100}, "truncation", "hypothesis", "zeros only, priced"),
+    ("(a + b) % 100", "positional", {"layers": 2, "steps": 10**9}, "undetermined", "hypothesis", "resting in part"),
+    ("a + b", "priced", {"layers": 2, "steps": 10**9}, "undetermined", "hypothesis", "drawn in part"),
+    ("(a + b) % 100", "priced", {"layers": 2, "steps": 100}, "undetermined", "hypothesis", "drawn in part"),
+    ("(a + b) % 100", "sparse", {"layers": 2, "steps": 1}, "exact", "conditional", "low digits suffice, sparse"),  # weights are exactly 0
     ("a + b", "rope", {"layout": "padded", "train": "1-3", "steps": 9_999}, "fails", "hypothesis", "fixed marks, drawn"),
     ("a % 64", "rope", {"train": "1-3", "base": 5}, "undetermined", "hypothesis", "no local rule, cut"),
     ("a + b", "rope", {"layout": "padded", "train": "1-3", "steps": 10_000}, "undetermined", "hypothesis", "drawn in part"),
@@ -193,7 +195,7 @@ def test_steps_are_told_and_must_be_some() -> None:
 
 
 def test_what_the_paper_says_may_come_with_patience() -> None:
-    later = "and so do we after 30,000 steps"
+    later = "and so do we of the limit of training"
     assert any(later in reason for reason in predicted("a + b", "absolute", steps=20_000).reasons)
     assert not any(later in reason for reason in predicted("a + b", "shaw", layout="padded", train="1-3", steps=20_000).reasons)
 

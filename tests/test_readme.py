@@ -18,7 +18,7 @@ from verify.certificates.outcomes import outcome
 from verify.claims.schema import load_claims
 from verify.verdicts.engine import run_claims
 from verify.verdicts.evidence import load_evidence
-from verify.verdicts.record import record_of, rule_of
+from verify.verdicts.record import record_of, rules_of
 from verify.verdicts.reevaluate import Fresh, Job
 
 VERDICTS, README = (page.read_text() for page in SHOWING)
@@ -45,11 +45,11 @@ def test_predictions_quote_the_committed_evidence() -> None:
     assert sum(seen.groups for seen in record().values()) > 100
 
 
-def test_the_rule_of_a_run_is_that_of_its_prediction() -> None:
+def test_the_rules_of_a_run_is_that_of_its_prediction() -> None:
     """Also of one that was trained on operands in order, and is asked in any."""
     window = replace(SPECS["interleaved window"], train_domain="ordered")
-    assert rule_of(window) == "pairs unseen"
-    assert rule_of(replace(window, test_domain="ordered")) == "window holds the rule"
+    assert rules_of(window) == ("pairs unseen",)
+    assert rules_of(replace(window, test_domain="ordered")) == ("window holds the rule",)
 
 
 @pytest.mark.parametrize("line", re.findall(r"^\$ (arith-\w+ (?:[^\n\\]|\\\n)+)", README, re.MULTILINE))

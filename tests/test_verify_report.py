@@ -296,12 +296,12 @@ def test_the_score_tells_short_training_from_long(tmp_path: Path) -> None:
 
 
 def test_the_record_tells_late_networks_apart(tmp_path: Path) -> None:
-    """A group counts under the rule that decides it after so many steps."""
+    """A group counts under the rule that decides it after so many steps; long training bears on the limit as well."""
     groups = {name: [run(s, group=name, steps=steps, learned=learned) for s in range(2)] for name, steps, learned in LATER}
     finished = registered(tmp_path, **{name: ("truncation", runs, None) for name, runs in groups.items()})
     found = record_of(tmp_path, finished)
     assert {name: (seen.groups, seen.truncated) for name, seen in found.items()} == {
-        "zeros only, drawn": (1, 0.8), "drawn in part": (1, None), "zeros only, keyed": (1, 1.0)
+        "zeros only, drawn": (1, 0.8), "drawn in part": (2, None), "zeros only, keyed": (1, 1.0)
     }  # fmt: skip
     learned = "1 group of small networks that learned their task"
     assert found["zeros only, keyed"].text == f"{learned}: 1 truncation; at n+1 right on 0.0%, as truncated on 100.0% (medians)"

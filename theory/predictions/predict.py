@@ -21,7 +21,7 @@ from theory.local.majority import majority_of
 from theory.local.windows import needed_window
 from theory.predictions.facts import Facts
 from theory.predictions.paper import Outcome, PaperStatement, paper_statement
-from theory.predictions.rulebook import LATE, Rule
+from theory.predictions.rulebook import Rule
 from theory.predictions.rules import decide, downward, in_distribution
 from theory.progress import watched
 from theory.proofs.properties import Property, base_compatibility, identifiability, short
@@ -125,7 +125,7 @@ def predict(
         rows = watched(lengths, "lengths")
         accuracy = tuple(_count(task, training, outcome, length, domain, length <= longest) for length in rows)
     statement = paper_statement(task, encoding, training)
-    later = upward if steps is None or steps >= LATE else decide(task, encoding, layout, training, domain).rule.outcome
+    later = upward if steps is None else decide(task, encoding, layout, training, domain).rule.outcome
     direction, window = coverage(task, layout, training.domain)
     return Prediction(
         task=task,
@@ -207,7 +207,7 @@ def _remarks(
         ours, said = outcome.of(region), statement.outcome.of(region)
         if ours and said and ours != said:
             patient = region == "upward" and said == later
-            why = f", and so do we after {LATE:,} steps" if patient else f": {_difference(encoding, layout, ours)}"
+            why = ", and so do we of the limit of training" if patient else f": {_difference(encoding, layout, ours)}"
             reasons.append(f"the paper says {said}{where}{why}")
     if wraps.value is False:
         reasons.append(wraps.certificate)

@@ -21,7 +21,7 @@ from theory.local.inputs import local_machine
 from theory.local.majority import majority_of
 from theory.local.windows import needed_window
 from theory.predictions.facts import Facts
-from theory.predictions.rulebook import DECAYING, DRAWN, EARLY, FAILING, HELD, LATE, LEFT, MARKED, ONCE, PRICED, RESTING, UNORDERED, Applied
+from theory.predictions.rulebook import DECAYING, DRAWN, EARLY, FAILING, HELD, LEFT, MARKED, ONCE, PRICED, RESTING, UNORDERED, Applied
 from theory.proofs.properties import Property
 from theory.words import counted
 
@@ -33,17 +33,17 @@ QUICK = 30_000  # situations to follow for a prediction while the user waits
 def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, steps: int | None = None) -> Applied:
     """The first rule of the decision order that applies.
 
-    Only the first longer length is looked at, so no outcome depends on how far one asks. `steps` of training decide how much keys of unseen
-    digits still draw; null stands for as many as it takes.
+    Only the first longer length is looked at, so no outcome depends on how far one asks. Softmax takes weight off a digit for good only in
+    the limit: `steps` of training decide how much digits still have that nothing depends on; null stands for as many as it takes.
     """
     if not shows(training.domain, domain):
         sorts = {"ordered": "with a >= b", "both": "of full length"}
         sort = sorts.get(training.domain) or f"with a b of at most {counted(short_operand(training.domain) or 0, 'digit')}"
         return Applied("pairs unseen", (f"training shows operands {sort} alone, and no rule says what is done with others",))
-    return next(_applicable(task, encoding, layout, training, domain, LATE if steps is None else steps))
+    return next(_applicable(task, encoding, layout, training, domain, steps))
 
 
-def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, steps: int) -> Iterator[Applied]:
+def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Training, domain: str, steps: int | None) -> Iterator[Applied]:
     n, family, facts = training.longest, encoding.family, Facts(task, training.domain)
     invariance, support = facts.invariance, facts.support
     held = facts.held if facts.held is not None and facts.held.digits <= n else None  # else training does not show all of its digits
@@ -82,14 +82,16 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
             if support.digits and encoding.keyed and encoding.sparse:
                 yield Applied("low digits suffice, keyed sparse", (*shown, LEFT))
             if support.digits and encoding.keyed and encoding.priced:
-                yield Applied("low digits suffice, priced", (*shown, LEFT))
-            if support.digits and encoding.keyed and steps < LATE:
+                yield _priced("low digits suffice, priced", steps, shown)
+            if support.digits and encoding.keyed and steps is not None:
                 full = "" if not layout.fixed or layout.width > n + 1 else "nothing longer fits, so that no decay could be seen"
                 yield _drawn("low digits suffice, drawn", full, steps, (*shown, DRAWN))
             if support.digits and encoding.keyed:
                 yield Applied("low digits suffice, keyed", (*shown, DRAWN))
             if support.digits and encoding.sparse:
                 yield Applied("low digits suffice, sparse", (*shown, PRICED))
+            if support.digits and encoding.layers > 1 and steps is not None:
+                yield Applied("resting in part", (*shown, RESTING, _unknown("rests there", steps)))
             if support.digits and encoding.layers > 1:
                 yield Applied("low digits suffice, layered", (*shown, RESTING))
             yield Applied("low digits suffice", (*shown, ONCE) if support.digits else shown)
@@ -135,8 +137,8 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         if encoding.keyed and encoding.sparse:
             yield Applied("zeros only, keyed sparse", (zeros, cut, LEFT))
         if encoding.keyed and encoding.priced:
-            yield Applied("zeros only, priced", (zeros, cut, LEFT))
-        if encoding.keyed and steps < LATE:
+            yield _priced("zeros only, priced", steps, (zeros, cut))
+        if encoding.keyed and steps is not None:
             yield _drawn("zeros only, drawn", _untold(facts, n, domain), steps, (zeros, cut, DRAWN))
         if encoding.keyed:
             yield Applied("zeros only, keyed", (zeros, cut, DRAWN))
@@ -163,7 +165,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         marks = "so at a fixed width <bos> and the separators tell where a digit stands, and training shows 0 alone from place"
         if in_order:
             yield Applied("cut out of order", (f"the shift does not lift: {why}", f"{marks} {n} on, but cut operands: {UNORDERED}"))
-        if steps < LATE:
+        if steps is not None:
             marked = f"the shift does not lift: {why}", f"{marks} {n} on", DRAWN
             yield _drawn("fixed marks, drawn", _untold(facts, n, domain), steps, marked)
         yield Applied("fixed marks", (f"the shift does not lift: {why}", f"{marks} {n} on"))
@@ -171,13 +173,22 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
 
 
 def _drawn(name: str, untold: str, steps: int, facts: tuple[str, ...]) -> Applied:
-    """What short training leaves of truncation; `untold` is why nothing is said of it even where it is shorter than EARLY."""
+    """What training leaves of truncation in so many steps; `untold` is why nothing is said of it even where they are fewer than EARLY."""
     after = f"after {counted(steps, 'step')}"
     if steps >= EARLY:
-        return Applied("drawn in part", (*facts, f"how much they still draw {after}, neither few nor many, is not known"))
+        return Applied("drawn in part", (*facts, _unknown("they still draw", steps)))
     if untold:
         return Applied("drawn in part", (*facts, f"how much they still draw {after} decides, and {untold}"))
     return Applied(name, (*facts, f"{after} they still draw: less than 95 % of the answers at length n+1 are as cut"))
+
+
+def _priced(name: str, steps: int | None, facts: tuple[str, ...]) -> Applied:
+    """Softmax attention at a price: of what has no use a share is left, of which the limit alone is told."""
+    return Applied(name, (*facts, LEFT)) if steps is None else Applied("drawn in part", (*facts, LEFT, _unknown("is left", steps)))
+
+
+def _unknown(what: str, steps: int) -> str:
+    return f"how much {what} after {counted(steps, 'step')} is not known"
 
 
 def _untold(facts: Facts, n: int, domain: str) -> str:

@@ -1,6 +1,8 @@
 """What networks did under each rule of the theory as it stands, which predictions quote (theory.predictions.seen).
 
-A group counts under the rule that decides it today, not under the one that was registered for it: rules are renamed and sharpened.
+A group counts under the rule that decides it today, not under the one that was registered for it: rules are renamed and sharpened. It
+counts, too, under the rule that a prediction without steps of training quotes, which speaks of the limit, unless digits in keys drew plenty
+in so few steps, which is nothing against that.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from theory.predictions.rulebook import RULES
 from theory.predictions.rules import decide
 from theory.predictions.seen import Seen
 from verify.verdicts.observed import NOT_LEARNED, Row
-from verify.verdicts.score import score
+from verify.verdicts.score import LATE, score
 
 if TYPE_CHECKING:
     from empirical.runs.spec import RunSpec
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 def record_of(results: Path, runs: Sequence[Run]) -> dict[str, Seen]:
     """By rule, over the registered groups whose networks have all finished and learned their task."""
     specs = {run.spec.digest: run.spec for run in runs}
-    rows = [(row, rule_of(specs[row.digests[0]])) for row in score(results, runs).rows if row.observed != NOT_LEARNED]
-    return {name: _seen(name, [row for row, rule in rows if rule == name]) for name in sorted({rule for _, rule in rows})}
+    rows = [(row, rules_of(specs[row.digests[0]])) for row in score(results, runs).rows if row.observed != NOT_LEARNED]
+    names = sorted({name for _, rules in rows for name in rules})
+    return {name: _seen(name, [row for row, rules in rows if name in rules]) for name in names}
 
 
 def _seen(name: str, rows: Sequence[Row]) -> Seen:
@@ -40,9 +43,14 @@ def _seen(name: str, rows: Sequence[Row]) -> Seen:
     return Seen(len(rows), counts, round(median(near), 4), round(median(cut), 4) if len(cut) == len(rows) else None)
 
 
-def rule_of(spec: RunSpec) -> str:
-    """The name of the rule that decides a run."""
-    return decide(spec.make_task(), spec.make_encoding(), spec.make_layout(), spec.training, spec.test_domain, spec.steps).name
+def rules_of(spec: RunSpec) -> tuple[str, ...]:
+    """The name of the rule that decides a run, and that of the one of the limit of training which it bears on, if that is another."""
+    encoding = spec.make_encoding()
+    after, limit = (
+        decide(spec.make_task(), encoding, spec.make_layout(), spec.training, spec.test_domain, steps).name for steps in (spec.steps, None)
+    )
+    soon = encoding.keyed and not encoding.priced and spec.steps < LATE
+    return (after,) if soon or after == limit else (after, limit)
 
 
 def record_json(found: dict[str, Seen]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
-from theory.predictions.rulebook import EARLY, LATE
+from theory.predictions.rulebook import EARLY
 from verify.verdicts.observed import NOT_LEARNED, OUTCOMES, Row, exact_points, matrix, registered_groups
 from verify.verdicts.statistics import clopper_pearson
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: what is observed, in the order of the columns
 OBSERVED = (*OUTCOMES, "mixed", NOT_LEARNED)
 
+LATE = 30_000
 #: how long networks were trained: what they do with longer operands may appear late
 TRAINED = {
     f"below {EARLY:,} steps": range(EARLY),
