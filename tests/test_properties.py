@@ -235,11 +235,12 @@ def test_low_support_of_affine_is_the_closed_form(p, alpha, beta, base):
     assert found.digits == next((m for m in range(9) if base**m % essential == 0), None)
 
 
-@given(st.integers(1, 3), st.integers(0, 12), st.integers(0, 12), st.integers(2, 400), st.integers(2, 5))
-def test_identifiability(longest, alpha, beta, p, base):
-    found = identifiability(make_task(expr=f"({alpha}*a+{beta}*b)%{p}", base=base), longest)
-    top = base**longest
-    assert found.value == any(alpha * a + beta * b >= p for a in range(top) for b in (0, top - 1))
+@given(st.integers(1, 3), st.integers(0, 12), st.integers(0, 12), st.integers(2, 400), st.integers(2, 5), st.integers(1, 4))
+def test_identifiability(longest, alpha, beta, p, base, most):
+    task, top, short = make_task(expr=f"({alpha}*a+{beta}*b)%{p}", base=base), base**longest, base ** min(most, longest)
+    assert identifiability(task, longest).value == any(alpha * a + beta * b >= p for a in range(top) for b in (0, top - 1))
+    found = identifiability(task, longest, f"by-{most}")
+    assert found.value == any(alpha * a + beta * b >= p for a in range(top) for b in (0, short - 1))
 
 
 # ------------------------------------------------------------------------------------------------------------------------ causality

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.command import called, command, refused
 from theory.automata.formats import from_json
 from theory.automata.serial import serial
-from theory.language.domains import make_training
+from theory.language.domains import make_training, short_operand
 from theory.language.expressions import evaluate, parse
 from theory.language.tasks import CATALOGUE, make_task, needs_modulus
 from theory.proofs import task_verdicts
@@ -145,17 +145,20 @@ def test_a_certificate_that_fails_is_shown(monkeypatch):
 # ----------------------------------------------------------------------------------------------------------- properties of tasks
 
 
-@pytest.mark.parametrize("train", [("either", "2"), ("both", "1-3"), ("sampler", "1,2")])
-@pytest.mark.parametrize("text", ["(a + b) % 19", "(a + b) % 199", "a * b % 99", "(a - b) % 50", "(a + 7) % 8", "digitsum(a) % 19"])
+@pytest.mark.parametrize("train", [("either", "2"), ("both", "1-3"), ("sampler", "1,2"), ("by-1", "2"), ("by-2", "3")])
+@pytest.mark.parametrize(
+    "text", ["(a + b) % 19", "(a + b) % 109", "(a + b) % 199", "a * b % 99", "(a - b) % 50", "(a + 7) % 8", "digitsum(a) % 19"]
+)
 def test_identifiability_against_the_whole_domain(text, train):
     asked, training = make_task(None, text), make_training(*train)
-    pairs = product(range(0, 10**training.longest, 1 if training.longest < 3 else 37), repeat=2)
+    longest = training.longest, min(training.longest, short_operand(training.domain) or training.longest)
+    pairs = product(*(range(0, 10**digits, 1 if digits < 3 else 37) for digits in longest))
     wrapped = any(evaluate(asked.inner, a, b) != asked(a, b) for a, b in pairs)
     verdict, _ = identifiability(asked, training)
     assert verdict.value is not None
     assert verdict.proof.check()
     assert verdict.value or not wrapped
-    closed = closed_identifiability(asked, training.longest).value
+    closed = closed_identifiability(asked, training.longest, training.domain).value
     assert closed is None or verdict.value is closed
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from theory.errors import InputError
-from theory.language.domains import MAX_LENGTH
+from theory.language.domains import MAX_LENGTH, restricted, short_operand
 from theory.language.expressions import operands
 from theory.language.tasks import Task, digit_count
 
@@ -81,8 +81,8 @@ class Layout:
     def unpadded(self) -> bool:
         return self.name in ("plain", "reversed")
 
-    def widths(self, task: Task, length: int) -> Widths:
-        """Digits written for operands of `length` digits (unpadded layouts: for operands of exactly that length).
+    def widths(self, task: Task, length: int, domain: str = "either") -> Widths:
+        """Digits written for operands of `length` digits (unpadded layouts: of exactly that length, and b of as many as the domain allows).
 
         Raises:
             InputError: the task reads an operand that is not written, or its value may be negative.
@@ -94,7 +94,9 @@ class Layout:
         if self.interleaved:
             groups = max(length, task.result_width(length))
             return Widths(groups, groups if "b" in self.shown else 0, groups)
-        return Widths(length, length, task.result_width(length))
+        if (short := short_operand(domain)) is None:
+            return Widths(length, length, task.result_width(length))
+        return Widths(length, min(short, length), restricted(task, domain).result_width(length))
 
     def pair_widths(self, task: Task, a: int, b: int, length: int) -> Widths:
         """Digits written for one pair drawn from a domain at `length`."""

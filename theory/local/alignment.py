@@ -83,8 +83,9 @@ def _different(layout: Layout, lengths: Iterable[int]) -> list[int]:
     return sorted(set(lengths))[-1:] if layout.fixed else sorted(set(lengths))
 
 
-def positions(layout: Layout, task: Task, length: int) -> Positions:
-    widths = layout.widths(task, length)
+def positions(layout: Layout, task: Task, length: int, domain: str = "either") -> Positions:
+    """Of the longest line of such operands that the domain has."""
+    widths = layout.widths(task, length, domain)
     return Positions({slot: i for i, slot in enumerate(layout.slots(widths))}, widths.c)
 
 
@@ -96,7 +97,7 @@ class Lift:
     certificate: str
 
 
-def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterable[int]) -> Lift:
+def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterable[int], domain: str = "either") -> Lift:
     """Whether the digit shift i -> i+1 lifts to the encoding's symmetry, checked over the given lengths.
 
     It does iff every role has one code, and no other digit looks like the role's: the same code, neither of them the query's own token,
@@ -114,7 +115,7 @@ def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterabl
     found: dict[tuple[str, int], tuple[Code, int, int]] = {}
     ahead = -1 if layout.result_direction == "lsd" else 1
     for length in _different(layout, lengths):
-        places = positions(layout, task, length)
+        places = positions(layout, task, length, domain)
         for i in range(places.results):
             for kind, step in ROLES:
                 if (code := places.code(encoding.family, i, Slot(kind, i + ahead * step))) is None:
@@ -127,7 +128,7 @@ def shift_lifts(encoding: Encoding, layout: Layout, task: Task, lengths: Iterabl
             roles = [Slot(kind, i + ahead * step) for kind, step in ROLES]
             if (alike := _alike(places, encoding.family, layout.separated, i, roles)) is not None:
                 return Lift(False, f"{alike} have one code for c_{i}, so they cannot be told apart")
-    if ("c", 1) not in found and any(positions(layout, task, length).results > 1 for length in lengths):
+    if ("c", 1) not in found and any(positions(layout, task, length, domain).results > 1 for length in lengths):
         return Lift(False, f"{_role('c', ahead)} is not yet written when c_i is asked for, so the state cannot be read off")
     return Lift(True, ", ".join(f"{_role(kind, ahead * step)} at {_show(code)}" for (kind, step), (code, _, _) in found.items()))
 
@@ -218,16 +219,18 @@ def training_support(encoding: Encoding, layout: Layout, task: Task, training: T
     >>> training_support(make_encoding("abacus"), make_layout("aligned", 2), make_task("add"), make_training("either", "1")).kind((-1,))
     'zero'
     """
-    lines = tuple((positions(layout, task, length), length) for length in _different(layout, training.lengths))
+    lines = tuple((positions(layout, task, length, training.domain), length) for length in _different(layout, training.lengths))
     return Support(encoding.family, lines, short_operand(training.domain))
 
 
 Pair = tuple[int, Slot]
 
 
-def digit_codes(encoding: Encoding, layout: Layout, task: Task, length: int, places: range, causal: bool = False) -> dict[Pair, Code]:
+def digit_codes(
+    encoding: Encoding, layout: Layout, task: Task, length: int, places: range, causal: bool = False, domain: str = "either"
+) -> dict[Pair, Code]:
     """Codes of (c_i, operand digit at one of `places`), for every result query; with `causal`, of the digits at i and below only."""
-    at = positions(layout, task, length)
+    at = positions(layout, task, length, domain)
     pairs = ((i, Slot(kind, j)) for i in range(at.results) for kind in "ab" for j in places if j <= i or not causal)
     return {(i, slot): code for i, slot in pairs if (code := at.code(encoding.family, i, slot)) is not None}
 
@@ -236,7 +239,7 @@ def keeps_codes(encoding: Encoding, layout: Layout, task: Task, training: Traini
     """Whether each digit at `places` has, for each result digit that training asks for, a code that it had in training."""
     trained: dict[Pair, set[Code]] = {}
     for n in _different(layout, training.lengths):
-        for pair, code in digit_codes(encoding, layout, task, n, places).items():
+        for pair, code in digit_codes(encoding, layout, task, n, places, domain=training.domain).items():
             trained.setdefault(pair, set()).add(code)
-    longer = digit_codes(encoding, layout, task, length, places)
+    longer = digit_codes(encoding, layout, task, length, places, domain=training.domain)
     return all(longer[pair] in codes for pair, codes in trained.items() if pair in longer)

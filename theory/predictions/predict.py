@@ -173,7 +173,7 @@ def _check_size(task: Task, training: Training, longest: int) -> None:
 
 def _harmless(task: Task, layout: Layout, training: Training) -> bool:
     """Whether the modulus never acts on trained operands and the layout is causal for what is left."""
-    if identifiability(task, training.longest).value is not False:
+    if identifiability(task, training.longest, training.domain).value is not False:
         return False
     whole, inner = (Facts(each, training.domain) for each in (task, replace(task, expression=task.inner)))
     return whole.causal(layout).value is False and inner.causal(layout).value is True
@@ -201,7 +201,7 @@ def _remarks(
     task: Task, encoding: Encoding, layout: Layout, training: Training, outcome: Outcome, statement: PaperStatement, later: str
 ) -> tuple[str, ...]:
     """Where ours differs from the paper, why; and whether training can show the modulus at all. `later` is ours after long training."""
-    wraps = identifiability(task, training.longest)
+    wraps = identifiability(task, training.longest, training.domain)
     reasons = []
     for region, where in (("id", " on the trained lengths"), ("downward", " on shorter operands"), ("upward", "")):
         ours, said = outcome.of(region), statement.outcome.of(region)

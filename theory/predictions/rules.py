@@ -53,7 +53,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
     constant = support.digits == 0 or _constant(task, longer)
     same = f"the result is the same for all operands of up to {longer} digits, so no digit is read that could be diluted or unseen"
     if causal.value is False and not constant:  # else the witness needs operands that are longer still
-        carried = shift_lifts(encoding, layout, task, (*training.lengths, longer)).value is True
+        carried = shift_lifts(encoding, layout, task, (*training.lengths, longer), training.domain).value is True
         yield _not_causal(task, layout, training, causal, carried)
     if family == "window":
         seen_by = _window(facts, encoding, layout, training)
@@ -65,14 +65,14 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
     low_first = facts.causal(Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
-    codes = digit_codes(encoding, layout, task, longer, range(longer), low_first)
+    codes = digit_codes(encoding, layout, task, longer, range(longer), low_first, training.domain)
     new = seen.of(code for (_, slot), code in codes.items() if slot.place >= n)
     unseen = "unseen" in seen.of(codes.values())
     named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
     if support.value and support.digits is not None and support.digits <= n and named:
         low = range(support.digits)
         short = short_operand(training.domain)
-        needed = digit_codes(encoding, layout, task, longer, low).items()
+        needed = digit_codes(encoding, layout, task, longer, low, domain=training.domain).items()
         kinds = seen.of(code for (_, slot), code in needed if slot.kind == "a" or short is None or slot.place < short)
         if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
             why = f"the result depends on the low {support.digits} digits of each operand only"
@@ -98,7 +98,7 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
     if layout.fixed and layout.width == n:
         yield Applied("no rule", (f"the width {n} leaves no room for longer operands, so nothing is said of them",))
     local = facts.by_direction[layout.result_direction]
-    lift = shift_lifts(encoding, layout, task, (*training.lengths, longer))
+    lift = shift_lifts(encoding, layout, task, (*training.lengths, longer), training.domain)
     if family == "randomised":
         drawn = "positions are drawn from a range that holds every line asked for, so longer lines show no unseen position"
         if invariance.value is False and support.value is False and held is None:
@@ -107,19 +107,19 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         alone = f"but the order alone is the same in every draw, and there {lift.certificate}: no rule decides what is learned"
         yield Applied("order alone", (drawn, alone))
     tail = layout.fixed and family == "relative"
-    shifts = layout.widths(task, longer).c > 1  # a result of one digit has no shift i -> i+1 that could lift
+    shifts = layout.widths(task, longer, training.domain).c > 1  # a result of one digit has no shift i -> i+1 that could lift
     if lift.value and shifts and not constant and (local.value or facts.starts_apart(layout)):
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
         if held is not None and layout.separated and not tail:
-            yield Applied("operand held, lifted", (*shared, MARKED, dilution(task, n, 2 * n, layout.shown)))
+            yield Applied("operand held, lifted", (*shared, MARKED, dilution(task, n, 2 * n, layout.shown, training.domain)))
         if held is not None:
             yield Applied("operand held", (*shared, HELD))
         if tail:
             yield _tailed(task, layout, training, longer, local.value is True, shared)
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
-        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n, layout.shown)))
+        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n, layout.shown, training.domain)))
     why = lift.certificate if not lift.value else "one result digit has no shift" if local.value else "no finite digit-serial rule exists"
     if unseen and not constant:
         lines = f"longer inputs use position codes that training never shows ({why})"
@@ -267,14 +267,15 @@ def _not_causal(task: Task, layout: Layout, training: Training, causal: Property
     return Applied(name, why)
 
 
-def dilution(task: Task, trained: int, longer: int, shown: str = "ab") -> str:
+def dilution(task: Task, trained: int, longer: int, shown: str = "ab", domain: str = "either") -> str:
     """Why a rule that is read with unbounded attention may decay.
 
     Of T digits before the query the rule reads r. If their logits exceed the others by D, their weights sum to r*e^D / (r*e^D + T - r),
     which is 99 % at D = log(99 * (T - r) / r) and falls to 0 with growing T at any fixed D.
     """
     read = sum(kind in shown + "c" for kind, _ in ROLES)
-    digits = {m: len(shown) * m + task.result_width(m) - 1 for m in (trained, longer)}
+    widths = {m: Layout("plain", 1).widths(task, m, domain) for m in (trained, longer)}
+    digits = {m: sum(getattr(width, kind) for kind in shown) + width.c - 1 for m, width in widths.items()}
     apart = {m: log(99 * max(number - read, 1) / read) for m, number in digits.items()}
     seen = (f"{number} at length {m} (99 % of its weight takes logits {apart[m]:.1f} apart)" for m, number in digits.items())
     return f"but dilution: the rule reads {read} digits, and unbounded attention sees {' and '.join(seen)}"

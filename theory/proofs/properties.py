@@ -9,6 +9,7 @@ from functools import lru_cache
 from math import gcd
 
 from theory.automata.held import Held, held
+from theory.language.domains import short_operand
 from theory.language.expressions import Binary, Const, Expression, Var, affine, bounds, evaluate, has_call, polynomial, substitute
 from theory.language.tasks import Task, digit_count
 from theory.proofs.testsets import Undecided, degrees, nonzero_point, period, shift_witness
@@ -266,8 +267,10 @@ def value_at(expression: Expression, a: int, b: int) -> str:
     return f"f({short(a)}, {short(b)}) = {short(evaluate(expression, a, b))}"
 
 
-def identifiability(task: Task, longest: int) -> Property:
+def identifiability(task: Task, longest: int, domain: str = "either") -> Property:
     """Whether some pair of operands of up to `longest` digits reaches the modulus; if none does, mod p cannot be learned from the data.
+
+    In by-K, b has at most K digits; the other domains have the largest pair.
 
     >>> from theory.language.tasks import make_task
     >>> identifiability(make_task("mod-add", modulus=199), longest=2).certificate
@@ -276,12 +279,14 @@ def identifiability(task: Task, longest: int) -> Property:
     terms = polynomial(task.inner)
     if task.modulus is None or terms is None or min(terms.values(), default=0) < 0:
         return Property(None, "decided only for a polynomial with coefficients >= 0 under an outermost modulus")
-    top = task.base**longest - 1
-    largest = evaluate(task.inner, top, top)
+    of_b = min(longest, short_operand(domain) or longest)
+    top, top_b = task.base**longest - 1, task.base**of_b - 1
+    largest = evaluate(task.inner, top, top_b)
     if largest >= task.modulus:
-        pair = f"({short(top)}, {short(top)})"
+        pair = f"({short(top)}, {short(top_b)})"
         return Property(True, f"the pair {pair} reaches {short(largest)} >= {short(task.modulus)} before the modulus is taken")
-    return Property(False, f"no pair of up to {longest} digits exceeds {short(largest)} < {short(task.modulus)}: the modulus never acts")
+    digits = f"{longest} digits" if of_b == longest else f"{longest} and {of_b} digits"
+    return Property(False, f"no pair of up to {digits} exceeds {short(largest)} < {short(task.modulus)}: the modulus never acts")
 
 
 def may_be_negative(expression: Expression) -> bool:

@@ -7,11 +7,11 @@ whose coefficients vanish (theory.proofs.classes), a divisor, a pair of operands
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import gcd
 
-from theory.language.domains import Training, boxes, contains
+from theory.language.domains import Training, boxes, contains, restricted, short_operand
 from theory.language.expressions import Binary, Const, Expression, Var, bounds, evaluate, has_call, nodes, substitute
 from theory.language.tasks import Task
 from theory.proofs.classes import unmoved, vanishes, within
@@ -189,7 +189,7 @@ class NeverWraps:
         """By all pairs where they are few, else by polynomials on residue classes; where functions leave none, by the intervals again."""
         import numpy as np
 
-        p, inner, largest = self.task.modulus, self.task.inner, self.task.base**self.training.longest - 1
+        p, inner, largest = self.task.modulus, shown(self.task, self.training), self.task.base**self.training.longest - 1
         if p is None:
             return False
         ends = [largest + 1 if Var(name) in nodes(inner) else 1 for name in "ab"]
@@ -199,6 +199,13 @@ class NeverWraps:
         if has_call(inner):
             return inside(inner, largest, p)
         return within(inner, 0, p - 1, largest)
+
+
+def shown(task: Task, training: Training) -> Expression:
+    """The value before the modulus as a function of what training draws: of b mod B^K where b is short."""
+    if short_operand(training.domain) is None:
+        return task.inner
+    return restricted(replace(task, expression=task.inner), training.domain).expression
 
 
 def inside(inner: Expression, largest: int, p: int) -> bool:
@@ -212,8 +219,9 @@ def identifiability(task: Task, training: Training) -> Decided:
     p, base = task.modulus, task.base
     assert p is not None, "asked of tasks with an outermost modulus"
     never = NeverWraps(task, training)
-    if inside(task.inner, base**training.longest - 1, p):
-        high = bounds(task.inner, base**training.longest - 1)[1]
+    inner = shown(task, training)
+    if inside(inner, base**training.longest - 1, p):
+        high = bounds(inner, base**training.longest - 1)[1]
         text = f"before the modulus no pair of up to {training.longest} digits exceeds {short(high)} < {short(p)}: the modulus never acts"
         return Verdict(False, text, None, never), "interval arithmetic"
     for length in training.lengths:
