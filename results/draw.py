@@ -51,7 +51,7 @@ WINDOWED = {"preset": "local", "train": "1-4", "batch": 128, "lr": 2e-3, "dropou
 
 def readable(cell: Cell) -> bool:
     """Quotients are computed from the most significant digit, all else from the least."""
-    return ("//" in cell["expr"]) == (cell["direction"] == "msd")
+    return ("//" in str(cell["expr"])) == (str(cell["direction"]) == "msd")
 
 
 DRAWN = (
@@ -104,14 +104,11 @@ REDRAWN = (
 
 ONCE = {"layout": "padded", "encoding": "positional", "layers": 1, "batch": 64, "steps": 8000}
 SERIAL = ("a", "2 * a", "3 * a", "a + b", "2 * a + b", "a + 2 * b", "a // 2", "a // 3")
-EARLIER = {("a + b", 5, 2), ("a // 3", 9, 2), ("3 * a", 7, 2), ("a + b", 8, 2), ("a + b", 4, 3), ("a // 2", 4, 3), ("3 * a", 4, 3)}
+EARLIER = {2: {(5, "a + b"), (9, "a // 3"), (7, "3 * a"), (8, "a + b")}, 3: {(4, "a + b"), (4, "a // 2"), (4, "3 * a")}}
 OPENED = tuple(
-    Stratum(
-        name, 10, {**ONCE, **recipe}, {"base": bases, "expr": SERIAL},
-        lambda cell, trained=trained: (cell["expr"], cell["base"], trained) not in EARLIER,
-    )
+    Stratum(name, 10, {**ONCE, **recipe}, {"base": bases, "expr": SERIAL}, taken=EARLIER[trained])
     for name, trained, recipe, bases in (("two", 2, TWO, (4, 5, 6, 7, 8, 9)), ("three", 3, THREE, (4, 5, 6, 7)))
-)  # fmt: skip
+)
 
 MODULI = ("(a + b) % {1}", "(a + b) % {2}", "(2 * a + b) % {2}", "(a + 2 * b) % {2}")
 MORE = (*LOCAL, "2 * a", "a + 2 * b")

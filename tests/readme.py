@@ -1,9 +1,9 @@
-"""`make readme`: runs the commands that README.md and results/verdicts.md show with an output, and puts what they print in its place.
+"""`make readme`: runs the commands that README.md, results/verdicts.md and results/findings.md show with an output, and renews that.
 
 Before, it counts what networks did under each rule, which predictions quote (theory/predictions/seen.json).
 
 A shown output is a fenced block that starts with `$ command` lines, or one behind a comment `<!-- output of: command -->`. Blocks
-of commands alone (training, installing) are left alone.
+of commands alone (training, installing) are left alone. A table behind `<!-- table of: command -->` is not fenced.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWING = (ROOT / "results" / "verdicts.md", ROOT / "README.md")  # in this order: the second counts what the first says
+#: README last: it counts what the verdicts say
+SHOWING = (ROOT / "results" / "verdicts.md", ROOT / "results" / "findings.md", ROOT / "README.md")
 SHOWN = re.compile(
     r"(?P<head><!-- output of: (?P<hidden>.+?) -->\n```\w*\n|```\n\$ (?P<command>(?:.*\\\n)*+.*)\n)"
     r"(?P<output>(?!\$ )(?:(?!```).*\n)+)```"
 )
+TABLE = re.compile(r"(?P<head><!-- table of: (?P<command>.+?) -->\n)(?:\|.*\n)+")
 
 
 def output(command: str) -> str:
@@ -34,6 +36,7 @@ def output(command: str) -> str:
 
 
 def renewed(text: str) -> str:
+    text = TABLE.sub(lambda shown: shown["head"] + output(shown["command"]), text)
     return SHOWN.sub(lambda shown: shown["head"] + output(shown["hidden"] or shown["command"]) + "```", text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import shlex
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from verify.verdicts.evidence import load_evidence
 from verify.verdicts.record import record_of, rules_of
 from verify.verdicts.reevaluate import Fresh, Job
 
-VERDICTS, README = (page.read_text() for page in SHOWING)
+VERDICTS, FINDINGS, README = (page.read_text() for page in SHOWING)
 
 
 def test_the_verdict_table_is_that_of_the_committed_evidence() -> None:
@@ -36,6 +37,15 @@ def test_the_verdict_table_is_that_of_the_committed_evidence() -> None:
     chosen = [claim.id for claim in claims]
     verdicts = run_claims(claims, chosen, runs, 20, 0, as_committed, certify=lambda networks: [outcome(run, live=0) for run in networks])
     assert shown == {verdict.id: verdict.verdict for verdict in verdicts}
+
+
+def test_all_that_is_refuted_is_told() -> None:
+    """README names each refuted claim, by itself or by its family, and none that is not."""
+    section = README.partition("### Refuted")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z0-9*-]+)`", section)
+    refuted = re.findall(r"^ *([a-z0-9][a-z0-9.-]+) +(?:theorem|derived|empirical|table) +refuted ", VERDICTS, re.MULTILINE)
+    assert [name for name in named if not fnmatch.filter(refuted, name)] == []
+    assert [name for name in refuted if not any(fnmatch.fnmatch(name, pattern) for pattern in named)] == []
 
 
 def test_predictions_quote_the_committed_evidence() -> None:
