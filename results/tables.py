@@ -1,4 +1,4 @@
-"""Counts the tables of findings.md from the store: `python -m results.tables recipes`, or `patience`, from the project's folder."""
+"""Counts the tables of findings.md from the store: `python -m results.tables recipes`, from the project's folder."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from empirical.runs.store import Run, load_runs
-from theory.predictions.rulebook import AGREEING, RIGHT
+from theory.predictions.rulebook import AGREEING, RIGHT, RULES
 from verify.certificates.outcomes import recorded
-from verify.verdicts.observed import LEARNED
-from verify.verdicts.score import LATE
+from verify.verdicts.observed import LEARNED, NOT_LEARNED, OUTCOMES
+from verify.verdicts.record import rules_of
+from verify.verdicts.score import LATE, score
 
 STORE = Path(__file__).parent
 
@@ -68,12 +69,25 @@ def patience(runs: Sequence[Run]) -> list[str]:
     return [*lines, f"| all | | | {LATE:,} and more | | {told} |"]
 
 
+def rules(runs: Sequence[Run]) -> list[str]:
+    """Of the rules as they stand, which were sharpened on many of these very groups; registered predictions are scored elsewhere."""
+    specs = {run.spec.digest: run.spec for run in runs}
+    rows = [(row, rules_of(specs[row.digests[0]])[0]) for row in score(STORE, runs).rows if row.observed != NOT_LEARNED]
+    said = {name: [row for row, rule in rows if rule == name] for name, rule in RULES.items() if rule.outcome in OUTCOMES}
+    right = {name: sum(row.observed == RULES[name].outcome for row in mine) for name, mine in said.items()}
+    decided = sum(map(len, said.values()))
+    lines = [f"| {name} | {RULES[name].outcome} | {right[name]} of {len(mine)} |" for name, mine in said.items() if mine]
+    head = ["| rule | says | groups that do, of those that learned |", "|---|---|---|"]
+    total = f"| all that decide | | {sum(right.values())} of {decided} |"
+    return [*head, *lines, total, f"| none decides | undetermined | {len(rows) - decided} of {len(rows)} |"]
+
+
 def cut_share(run: Run) -> float:
     return share(run, run.spec.training.longest + 1, "learned")
 
 
 if __name__ == "__main__":
-    tables = {"recipes": recipes, "patience": patience}
+    tables = {"recipes": recipes, "patience": patience, "rules": rules}
     if len(sys.argv) != 2 or sys.argv[1] not in tables:
         sys.exit(f"usage: python -m results.tables {' | '.join(tables)}")
     print("\n".join(tables[sys.argv[1]](load_runs(STORE))))
