@@ -34,7 +34,7 @@ torch.set_num_threads(1)
     ("settings", "hint"),
     [
         ({"expr": "a - b"}, "--train-domain ordered"),
-        ({"expr": "a - b", "train_domain": "ordered", "domain": "either"}, "--domain ordered"),
+        ({"expr": "a - b", "train_domain": "ordered", "domain": "either"}, "(--domain ordered)"),
         ({"expr": "b - a", "train_domain": "ordered"}, "negative"),
         ({"expr": "a - b - 1", "train_domain": "ordered"}, "negative"),
     ],

@@ -96,8 +96,8 @@ def test_guesses_against_the_machine() -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        ("predict --task sub", "--train-domain ordered"),
-        ("predict --task sub --train-domain ordered --domain both", "--domain ordered"),
+        ("predict --task sub", "(--train-domain ordered)"),
+        ("predict --task sub --train-domain ordered --domain both", "(--domain ordered)"),
         ("predict --task sub --train-domain ordered --modulus 7", "takes no --modulus"),
         ("graph --task sub", "negative"),
     ],

@@ -142,7 +142,7 @@ def diagnose(task: Task, training: Training, rows: Sequence[Answered]) -> Diagno
     longest = max(digit_count(max(a, b), task.base) for a, b, _ in rows)
     if longest > MAX_LENGTH:
         raise InputError(f"operands of {longest} digits in base {task.base}: at most {MAX_LENGTH} are diagnosed")
-    check_signs(task, training.domain)
+    check_signs(task, {"--train-domain": training.domain})
     other = next(((a, b) for a, b, _ in rows if not of_sort(training.domain, task.base, a, b)), None)
     if short_operand(training.domain) is not None and other is not None:
         raise InputError(f"a = {other[0]}, b = {other[1]}: no pair of the domain {training.domain}, leave such rows out")

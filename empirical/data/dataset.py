@@ -53,7 +53,7 @@ class DataSet:
         longest = self.domain.longest
         if self.layout.fixed and self.layout.width < longest:
             raise InputError(f"width {self.layout.width} is below the longest operand ({longest} digits): use --width {longest}")
-        check_signs(self.task, self.domain.domain)
+        check_signs(self.task, {"--domain": self.domain.domain})
         self.layout.widths(self.task, longest)
 
 

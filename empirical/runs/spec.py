@@ -162,7 +162,7 @@ class RunSpec:
             raise InputError(f"width {self.width} is below the longest operand ({longest} digits): use --width {longest}")
         make_training(self.test_domain, self.test_lengths)
         make_training(self.train_domain, self.train_lengths)
-        check_signs(task, self.train_domain, self.test_domain)
+        check_signs(task, {"--train-domain": self.train_domain, "--domain": self.test_domain})
         restricted(task, self.train_domain)  # refuses a short b of a task that a machine gives, of which nothing is known
         layout.widths(task, longest)
         _ = self.offsets

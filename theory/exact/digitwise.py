@@ -63,7 +63,7 @@ def digit_accuracies(task: Task, trained: int, length: int, domain: str) -> tupl
     Raises:
         InputError: the value may be negative, which has no digits.
     """
-    check_signs(task, domain)
+    check_signs(task, {"--domain": domain})
     width = task.result_width(length)
     if domain == "ordered":
         if length <= trained:

@@ -11,7 +11,7 @@ of that function for all pairs holds in the domain. What does not hold need not 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
@@ -258,14 +258,15 @@ def contains(domain: str, length: int, base: int, a: int, b: int) -> bool:
     return of_sort(domain, base, a, b) and any(a in range(*box.a.range(base)) and b in range(*box.b.range(base)) for box in laws)
 
 
-def check_signs(task: Task, *domains: str) -> None:
-    """Refuse a task whose value may be negative on one of the domains.
+def check_signs(task: Task, domains: Mapping[str, str] | None = None) -> None:
+    """Refuse a task whose value may be negative on one of the domains, which are named by the option that chooses them.
 
     Raises:
-        InputError: with the remedy; without domains, where no domain can be chosen.
+        InputError: with the remedy; without domains, where none can be chosen.
     """
-    if task.needs_order and set(domains) != {"ordered"}:
-        order = "operands with a >= b (--train-domain ordered, --domain ordered), or " if domains else ""
+    option = next((option for option, domain in (domains or {}).items() if domain != "ordered"), None)
+    if task.needs_order and (option or not domains):
+        order = f"operands with a >= b ({option} ordered), or " if option else ""
         raise InputError(f"{task.text} may be negative, which has no digits: use {order}a result modulo a power of the base")
 
 

@@ -103,7 +103,7 @@ def predict(
         raise InputError(f"width {layout.width} is below the longest operand ({longest} digits): use --width {longest}")
     if steps is not None and steps < 1:
         raise InputError(f"{steps} steps of training: at least one is needed")
-    check_signs(task, training.domain, domain)
+    check_signs(task, {"--train-domain": training.domain, "--domain": domain})
     layout.widths(task, longest)
     facts = Facts(task, training.domain)
     applied = decide(task, encoding, layout, training, domain, steps)
