@@ -1,5 +1,5 @@
 # make verify: every claim with its verdict.  make test: the tests.  Both work from a fresh clone; the second run needs no network.
-# make readme: the outputs in README.md and results/verdicts.md, printed anew.
+# make readme: the outputs in README.md, results/verdicts.md and results/findings.md, printed anew.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -157,7 +157,7 @@ def test_dilution() -> None:
     read = len(ROLES)
     for name in ("add", "mul", "digit-sum"):
         task = make_task(name)
-        text = dilution(task, 3, 6)
+        text = dilution(task, 3, 6, make_layout("plain", 1))
         numbers = re.findall(r"(\d+) at length \d+ \(99 % of its weight takes logits ([\d.]+)", text)
         stated = [(int(number), float(apart)) for number, apart in numbers]
         assert [number for number, _ in stated] == [2 * m + task.result_width(m) - 1 for m in (3, 6)]

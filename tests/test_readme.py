@@ -12,7 +12,7 @@ import pytest
 
 from tests.command import ROOT, called
 from tests.networks import SPECS
-from tests.readme import SHOWING
+from tests.readme import SHOWING, TABLE, output
 from theory.predictions.rulebook import RULES
 from theory.predictions.seen import record
 from verify.certificates.outcomes import outcome
@@ -43,9 +43,19 @@ def test_all_that_is_refuted_is_told() -> None:
     """README names each refuted claim, by itself or by its family, and none that is not."""
     section = README.partition("### Refuted")[2].partition("\n## ")[0]
     named = re.findall(r"`([a-z0-9*-]+)`", section)
-    refuted = re.findall(r"^ *([a-z0-9][a-z0-9.-]+) +(?:theorem|derived|empirical|table) +refuted ", VERDICTS, re.MULTILINE)
+    every = re.findall(r"^ *([a-z0-9][a-z0-9.-]+) +(?:theorem|derived|empirical|table) +([a-z]+) ", VERDICTS, re.MULTILINE)
+    refuted = [name for name, verdict in every if verdict == "refuted"]
     assert [name for name in named if not fnmatch.filter(refuted, name)] == []
     assert [name for name in refuted if not any(fnmatch.fnmatch(name, pattern) for pattern in named)] == []
+    for pattern in (name for name in named if "*" in name and name != "reading-*"):
+        count = f"{len(fnmatch.filter(refuted, pattern))} of {len(fnmatch.filter([name for name, _ in every], pattern))}"
+        assert count in section, f"{pattern}: {count}"
+
+
+def test_findings_hold_the_tables_that_are_counted() -> None:
+    """`make readme` was run: the tables, which claims do not hold, are those of the store."""
+    assert TABLE.sub(lambda shown: shown["head"] + output(shown["command"]), FINDINGS) == FINDINGS
+    assert len(TABLE.findall(FINDINGS)) == 2
 
 
 def test_predictions_quote_the_committed_evidence() -> None:
@@ -55,7 +65,7 @@ def test_predictions_quote_the_committed_evidence() -> None:
     assert sum(seen.groups for seen in record().values()) > 100
 
 
-def test_the_rules_of_a_run_is_that_of_its_prediction() -> None:
+def test_the_rules_of_a_run_are_those_of_its_predictions() -> None:
     """Also of one that was trained on operands in order, and is asked in any."""
     window = replace(SPECS["interleaved window"], train_domain="ordered")
     assert rules_of(window) == ("pairs unseen",)

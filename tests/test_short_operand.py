@@ -225,6 +225,32 @@ def outcome(
     return found.rule_name, found.outcome.upward
 
 
+@pytest.mark.parametrize(
+    ("expr", "encoding", "layout", "trained", "tested", "rule"),
+    [
+        ("a + b", "relative", "plain", "by-1", "by-1", "no rule"),  # b_0 alone stands between a and the result, at every length
+        ("a % 4", "relative", "plain", "by-1", "by-1", "low digits suffice, keyed"),
+        ("a * b", "absolute", "plain", "either", "by-1", "no local rule, cut"),  # longer lines of a short b are not longer
+        ("a * b", "absolute", "plain", "by-1", "by-1", "codes unseen"),
+    ],
+)
+def test_unpadded_lines_are_as_long_as_their_operands(expr: str, encoding: str, layout: str, trained: str, tested: str, rule: str) -> None:
+    task = make_task(expr=expr, base=2 if encoding == "relative" else 10)
+    found = predict(task, make_encoding(encoding), make_layout(layout, 8), make_training(trained, "1-4"), (5,), tested)
+    assert found.rule_name == rule
+
+
+def test_what_is_said_of_a_short_operand_counts_its_digits() -> None:
+    task = make_task("mod-add", modulus=1050)
+    said = "no pair of up to 3 and 1 digits exceeds 1008 < 1050: the modulus never acts"
+    assert said in predict(task, make_encoding("absolute"), make_layout("padded", 8), make_training("by-1", "1-3"), (4,), "by-1").reasons
+    for layout, seen in (("reversed", 7), ("padded", 11)):  # where it is padded, b has zeros to see
+        found = predict(make_task("mul"), make_encoding("coupled"), make_layout(layout, 8), make_training("by-1", "1-3"), (4,), "by-1")
+        assert any(f"unbounded attention sees {seen} at length 3" in reason for reason in found.reasons)
+    window = predict(make_task("mul"), make_encoding("window", 12), make_layout("plain", 8), make_training("by-1", "1-3"), (3,), "by-1")
+    assert window.outcome.in_distribution == "exact"  # it sees the whole line
+
+
 def test_predictions() -> None:
     assert outcome("a * b", "absolute", "padded") == ("zeros only, keyed", "truncation")
     assert outcome("a * b", "relative", "interleaved") == ("operand held", "undetermined")  # no separator tells where b_0 stands

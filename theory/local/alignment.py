@@ -235,11 +235,13 @@ def digit_codes(
     return {(i, slot): code for i, slot in pairs if (code := at.code(encoding.family, i, slot)) is not None}
 
 
-def keeps_codes(encoding: Encoding, layout: Layout, task: Task, training: Training, length: int, places: range) -> bool:
+def keeps_codes(
+    encoding: Encoding, layout: Layout, task: Task, training: Training, length: int, places: range, domain: str = "either"
+) -> bool:
     """Whether each digit at `places` has, for each result digit that training asks for, a code that it had in training."""
     trained: dict[Pair, set[Code]] = {}
     for n in _different(layout, training.lengths):
         for pair, code in digit_codes(encoding, layout, task, n, places, domain=training.domain).items():
             trained.setdefault(pair, set()).add(code)
-    longer = digit_codes(encoding, layout, task, length, places, domain=training.domain)
+    longer = digit_codes(encoding, layout, task, length, places, domain=domain)
     return all(longer[pair] in codes for pair, codes in trained.items() if pair in longer)

@@ -34,7 +34,8 @@ def decide(task: Task, encoding: Encoding, layout: Layout, training: Training, d
     """The first rule of the decision order that applies.
 
     Only the first longer length is looked at, so no outcome depends on how far one asks. Softmax takes weight off a digit for good only in
-    the limit: `steps` of training decide how much digits still have that nothing depends on; null stands for as many as it takes.
+    the limit: where digits in keys, or a second layer, make much of that, `steps` of training decide what is said; null stands for as many
+    as it takes.
     """
     if not shows(training.domain, domain):
         sorts = {"ordered": "with a >= b", "both": "of full length"}
@@ -65,16 +66,16 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         yield Applied("no positions", ("without position encoding the digit roles share one code; no rule decides what is learned",))
     seen = training_support(encoding, layout, task, training)
     low_first = facts.causal(Layout("interleaved", 1)).value is True  # then c_i needs digits up to place i only
-    codes = digit_codes(encoding, layout, task, longer, range(longer), low_first, training.domain)
+    codes = digit_codes(encoding, layout, task, longer, range(longer), low_first, domain)
     new = seen.of(code for (_, slot), code in codes.items() if slot.place >= n)
     unseen = "unseen" in seen.of(codes.values())
     named = family != "randomised" or support.digits == 0  # the order alone does not tell low digits from others
     if support.value and support.digits is not None and support.digits <= n and named:
         low = range(support.digits)
         short = short_operand(training.domain)
-        needed = digit_codes(encoding, layout, task, longer, low, domain=training.domain).items()
+        needed = digit_codes(encoding, layout, task, longer, low, domain=domain).items()
         kinds = seen.of(code for (_, slot), code in needed if slot.kind == "a" or short is None or slot.place < short)
-        if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low):
+        if kinds <= {"nonzero"} and not unseen and keeps_codes(encoding, layout, task, training, longer, low, domain):
             why = f"the result depends on the low {support.digits} digits of each operand only"
             if in_order and support.digits == n:
                 yield Applied("cut out of order", (why, f"but those of longer operands need not be in order: {UNORDERED}"))
@@ -107,19 +108,19 @@ def _applicable(task: Task, encoding: Encoding, layout: Layout, training: Traini
         alone = f"but the order alone is the same in every draw, and there {lift.certificate}: no rule decides what is learned"
         yield Applied("order alone", (drawn, alone))
     tail = layout.fixed and family == "relative"
-    shifts = layout.widths(task, longer, training.domain).c > 1  # a result of one digit has no shift i -> i+1 that could lift
+    shifts = layout.widths(task, longer, domain).c > 1  # a result of one digit has no shift i -> i+1 that could lift
     if lift.value and shifts and not constant and (local.value or facts.starts_apart(layout)):
         task_is = "translation invariant" if local.value else "computed by carries, though not translation invariant"
         shared = (f"the task is {task_is}: {local.certificate}", f"the layout lets the shift lift: {lift.certificate}")
         if held is not None and layout.separated and not tail:
-            yield Applied("operand held, lifted", (*shared, MARKED, dilution(task, n, 2 * n, layout.shown, training.domain)))
+            yield Applied("operand held, lifted", (*shared, MARKED, dilution(task, n, 2 * n, layout, domain)))
         if held is not None:
             yield Applied("operand held", (*shared, HELD))
         if tail:
             yield _tailed(task, layout, training, longer, local.value is True, shared)
         if not local.value:
             yield Applied("no rule", (*shared, "so the first digits follow a rule of their own; no rule decides what is carried over"))
-        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n, layout.shown, training.domain)))
+        yield Applied("shift lifts", (*shared, dilution(task, n, 2 * n, layout, domain)))
     why = lift.certificate if not lift.value else "one result digit has no shift" if local.value else "no finite digit-serial rule exists"
     if unseen and not constant:
         lines = f"longer inputs use position codes that training never shows ({why})"
@@ -267,15 +268,16 @@ def _not_causal(task: Task, layout: Layout, training: Training, causal: Property
     return Applied(name, why)
 
 
-def dilution(task: Task, trained: int, longer: int, shown: str = "ab", domain: str = "either") -> str:
+def dilution(task: Task, trained: int, longer: int, layout: Layout, domain: str = "either") -> str:
     """Why a rule that is read with unbounded attention may decay.
 
     Of T digits before the query the rule reads r. If their logits exceed the others by D, their weights sum to r*e^D / (r*e^D + T - r),
-    which is 99 % at D = log(99 * (T - r) / r) and falls to 0 with growing T at any fixed D.
+    which is 99 % at D = log(99 * (T - r) / r) and falls to 0 with growing T at any fixed D. T counts no digits above those of the operands,
+    but the zeros of a short b where it is padded to the length of a.
     """
-    read = sum(kind in shown + "c" for kind, _ in ROLES)
-    widths = {m: Layout("plain", 1).widths(task, m, domain) for m in (trained, longer)}
-    digits = {m: sum(getattr(width, kind) for kind in shown) + width.c - 1 for m, width in widths.items()}
+    read = sum(kind in layout.shown + "c" for kind, _ in ROLES)
+    unpadded = {m: Layout("plain", 1).widths(task, m, domain if layout.unpadded else "either") for m in (trained, longer)}
+    digits = {m: sum(getattr(width, kind) for kind in layout.shown) + width.c - 1 for m, width in unpadded.items()}
     apart = {m: log(99 * max(number - read, 1) / read) for m, number in digits.items()}
     seen = (f"{number} at length {m} (99 % of its weight takes logits {apart[m]:.1f} apart)" for m, number in digits.items())
     return f"but dilution: the rule reads {read} digits, and unbounded attention sees {' and '.join(seen)}"
@@ -346,7 +348,7 @@ def in_distribution(task: Task, encoding: Encoding, layout: Layout, training: Tr
     """Outcome on the trained lengths: exact, unless a window or band leaves some tokens of a line out of sight."""
     if encoding.family == "banded":
         return "undetermined"
-    tokens = len(layout.slots(layout.widths(task, training.longest)))
+    tokens = len(layout.slots(layout.widths(task, training.longest, training.domain)))
     return "exact" if encoding.receptive_field is None or encoding.receptive_field >= tokens - 1 else "undetermined"
 
 

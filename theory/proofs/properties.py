@@ -285,8 +285,14 @@ def identifiability(task: Task, longest: int, domain: str = "either") -> Propert
     if largest >= task.modulus:
         pair = f"({short(top)}, {short(top_b)})"
         return Property(True, f"the pair {pair} reaches {short(largest)} >= {short(task.modulus)} before the modulus is taken")
-    digits = f"{longest} digits" if of_b == longest else f"{longest} and {of_b} digits"
+    digits = of_digits(longest, domain)
     return Property(False, f"no pair of up to {digits} exceeds {short(largest)} < {short(task.modulus)}: the modulus never acts")
+
+
+def of_digits(longest: int, domain: str) -> str:
+    """How long the operands are, in words: '3 digits', or '3 and 1 digits' where b is short."""
+    of_b = min(longest, short_operand(domain) or longest)
+    return f"{longest} digits" if of_b == longest else f"{longest} and {of_b} digits"
 
 
 def may_be_negative(expression: Expression) -> bool:

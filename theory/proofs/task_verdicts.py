@@ -16,7 +16,7 @@ from theory.language.expressions import Binary, Const, Expression, Var, bounds, 
 from theory.language.tasks import Task
 from theory.proofs.classes import unmoved, vanishes, within
 from theory.proofs.germs import far_above
-from theory.proofs.properties import base_compatibility, low_support, short, value_at
+from theory.proofs.properties import base_compatibility, low_support, of_digits, short, value_at
 from theory.proofs.refutations import EveryDigit
 from theory.proofs.residues import prime_to
 from theory.proofs.testsets import Undecided, magnitude, nonzero_point, period, shift_witness
@@ -222,7 +222,8 @@ def identifiability(task: Task, training: Training) -> Decided:
     inner = shown(task, training)
     if inside(inner, base**training.longest - 1, p):
         high = bounds(inner, base**training.longest - 1)[1]
-        text = f"before the modulus no pair of up to {training.longest} digits exceeds {short(high)} < {short(p)}: the modulus never acts"
+        digits = of_digits(training.longest, training.domain)
+        text = f"before the modulus no pair of up to {digits} exceeds {short(high)} < {short(p)}: the modulus never acts"
         return Verdict(False, text, None, never), "interval arithmetic"
     for length in training.lengths:
         for box in boxes("either" if training.domain == "ordered" else training.domain, length, base):

@@ -1,8 +1,8 @@
 """What networks did under each rule of the theory as it stands, which predictions quote (theory.predictions.seen).
 
 A group counts under the rule that decides it today, not under the one that was registered for it: rules are renamed and sharpened. It
-counts, too, under the rule that a prediction without steps of training quotes, which speaks of the limit, unless digits in keys drew plenty
-in so few steps, which is nothing against that.
+counts, too, under the rule that a prediction without steps of training quotes, which speaks of the limit; where keys hold digits at no
+price, only if it was trained for LATE steps, as shorter training is known to leave them plenty, which is nothing against the limit.
 """
 
 from __future__ import annotations
