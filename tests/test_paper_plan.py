@@ -46,9 +46,9 @@ def test_every_group_is_predicted(tmp_path: Path) -> None:
         for size in ("", "-micro"):
             for row in ("", "-dab4", "-d5", "-d6", "-d45", "-d56", "-d67"):
                 assert upward[f"add-absolute-padded-paper{row}{size}"] == "truncation"
-            for task, moduli, length in (("modadd", (50, 51, 100, 101, 150, 151, 200, 201), 4), ("modmul", (50, 51, 100, 150, 200, 201), 3)):
+            for task, n, moduli in (("modadd", 4, (50, 51, 100, 101, 150, 151, 200, 201)), ("modmul", 3, (50, 51, 100, 150, 200, 201))):
                 found = {p: upward[f"{task}{p}-absolute-padded-paper{size}"] for p in moduli}
-                assert found == {p: "exact" if 10**length % p == 0 else "truncation" for p in moduli}
+                assert found == {p: "exact" if 10**n % p == 0 else "truncation" for p in moduli}
 
 
 def limit(spec: RunSpec) -> str:
